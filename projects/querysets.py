@@ -1,0 +1,14 @@
+"""Reusable filters on projects. Who may see which is decided in projects/access.py alone."""
+
+from typing import TYPE_CHECKING
+
+from django.db import models
+
+if TYPE_CHECKING:
+    from projects.models import Project
+
+
+class ProjectQuerySet(models.QuerySet["Project"]):
+    def active(self) -> "ProjectQuerySet":
+        """Neither archived nor in the trash."""
+        return self.filter(archived_at__isnull=True, trashed_at__isnull=True)

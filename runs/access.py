@@ -1,0 +1,37 @@
+"""Who may see and change runs: the doors of projects/access.py, carried on to what a project holds."""
+
+from __future__ import annotations
+
+import uuid as uuids
+
+from django.db.models import QuerySet
+
+from projects.access import Action, Actor, require, visible_projects
+from projects.exceptions import NotFound
+from runs.models import Run
+
+
+def visible_runs(actor: Actor) -> QuerySet[Run]:
+    """The runs (and other containers) of all projects that the actor may view, the trash included."""
+    return Run.objects.select_related("project__organization", "owner").filter(project__in=visible_projects(actor))
+
+
+def access_run_by_uuid(actor: Actor, uuid: uuids.UUID, action: Action) -> Run:
+    """The run, if the actor may do `action` in its project; else NotFound or AccessDenied."""
+    return _accessed(actor, Run.objects.filter(uuid=uuid), action)
+
+
+def access_run(actor: Actor, organization: str, project: str, sys_id: str, action: Action) -> Run:
+    """As access_run_by_uuid, by the names people use: `organization/project` and `TUT-3`."""
+    runs = Run.objects.filter(
+        project__organization__name__iexact=organization, project__name__iexact=project, sys_id__iexact=sys_id
+    )
+    return _accessed(actor, runs, action)
+
+
+def _accessed(actor: Actor, runs: QuerySet[Run], action: Action) -> Run:
+    run = runs.select_related("project__organization", "owner").first()
+    if run is None:
+        raise NotFound
+    require(actor, run.project, action)
+    return run

@@ -1,0 +1,32 @@
+from runs.models.attribute import Attribute, AttributeDefinition, AttributeKind, AttributeTag
+from runs.models.file import FileEntry, FileSeriesEntry, StoredFile, Thumbnail
+from runs.models.processing import JobKind, JobState, ProcessingJob
+from runs.models.rejection import RejectedOperation
+from runs.models.run import ContainerKind, Run, RunSignal, SignalKind
+from runs.models.series import BatchLog, Chunk, ReceivedBatch, Writer
+from runs.models.upload import Upload, UploadPart
+
+__all__ = [
+    "Attribute",
+    "AttributeDefinition",
+    "AttributeKind",
+    "AttributeTag",
+    "BatchLog",
+    "Chunk",
+    "ContainerKind",
+    "FileEntry",
+    "FileSeriesEntry",
+    "JobKind",
+    "JobState",
+    "ProcessingJob",
+    "ReceivedBatch",
+    "RejectedOperation",
+    "Run",
+    "RunSignal",
+    "SignalKind",
+    "StoredFile",
+    "Thumbnail",
+    "Upload",
+    "UploadPart",
+    "Writer",
+]

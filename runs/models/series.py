@@ -1,0 +1,91 @@
+"""How points lie in the database: a log row per request, flushed to chunks per series. Only runs/series/ reads these."""
+
+from django.db import models
+
+from runs.models.attribute import AttributeDefinition
+from runs.models.run import Run
+
+
+class BatchLog(models.Model):
+    """The points of one request, as they came (level 0). `id` is the order in which requests were committed."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="+")
+    writer = models.IntegerField(default=0)
+    seq = models.BigIntegerField()
+    point_count = models.PositiveIntegerField()
+    first_ms = models.BigIntegerField()
+    last_ms = models.BigIntegerField()
+    payload = models.BinaryField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "writer", "seq"], name="batch_log_unique")]
+        indexes = [models.Index(fields=["run", "id"], name="batch_log_order")]
+
+    def __str__(self) -> str:
+        return f"{self.point_count} points of run {self.run_id}"
+
+
+class Writer(models.Model):
+    """A process that numbers its batches. `last_seq` is the highest sequence number up to which all batches arrived and
+    were flushed; a batch at or below it is a repetition."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="+")
+    number = models.IntegerField()
+    uuid = models.UUIDField()
+    last_seq = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["run", "number"], name="writer_number_unique"),
+            models.UniqueConstraint(fields=["run", "uuid"], name="writer_uuid_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"writer {self.number} of run {self.run_id}"
+
+
+class ReceivedBatch(models.Model):
+    """Remembers a batch that carried no sequence number, by the digest of its operations, for as long as its client may
+    send it again, with the answer it got."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="+")
+    digest = models.CharField(max_length=64)
+    received_at = models.DateTimeField(auto_now_add=True, db_index=True)
+    errors = models.JSONField(default=list)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "digest"], name="received_batch_unique")]
+
+    def __str__(self) -> str:
+        return self.digest
+
+
+class Chunk(models.Model):
+    """Consecutive points of one series (levels 1 and 2), see runs/series/chunks.py for the encoding.
+
+    Where chunks overlap in step, the one with the higher generation wins. The rollups stand before `data` so that reading
+    one does not drag in the other.
+    """
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="+")
+    definition = models.ForeignKey(AttributeDefinition, on_delete=models.CASCADE, related_name="+")
+    first_step = models.FloatField()
+    generation = models.BigIntegerField()
+    last_step = models.FloatField()
+    first_ms = models.BigIntegerField()
+    last_ms = models.BigIntegerField()
+    point_count = models.PositiveIntegerField()
+    level = models.PositiveSmallIntegerField()
+    codec = models.PositiveSmallIntegerField()
+    checksum = models.BigIntegerField()
+    rollup_512 = models.BinaryField(null=True)
+    rollup_64 = models.BinaryField(null=True)
+    data = models.BinaryField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["run", "definition", "first_step", "generation"], name="chunk_unique")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.point_count} points of series {self.definition_id} of run {self.run_id}"
