@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeAlias
 
 from runs.models import AttributeKind, StoredFile
 
-type Scalar = float | int | bool | str | datetime
+Scalar: TypeAlias = float | int | bool | str | datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
