@@ -52,9 +52,15 @@ class ReceivedBatch(models.Model):
     digest = models.CharField(max_length=64)
     received_at = models.DateTimeField(auto_now_add=True, db_index=True)
     errors = models.JSONField(default=list)
+    # The span of its points, and eight bytes per series that tell how each one began: a batch that was cut elsewhere before
+    # it was sent again begins its series in the same way.
+    first_ms = models.BigIntegerField(default=0)
+    last_ms = models.BigIntegerField(default=0)
+    heads = models.BinaryField(default=bytes)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["run", "digest"], name="received_batch_unique")]
+        indexes = [models.Index(fields=["run", "last_ms"], name="received_batch_span")]
 
     def __str__(self) -> str:
         return self.digest

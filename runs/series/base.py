@@ -132,11 +132,21 @@ class SeriesSummary:
         return max(0.0, self.sum_squares / self.finite_count - mean * mean)
 
 
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """What an append did: points new to the store, and the `heads` that ReceivedBatch remembers for batches without a
+    number (empty otherwise)."""
+
+    point_count: int
+    heads: bytes = b""
+
+
 class SeriesStore(Protocol):
     """Where points live. The implementation is runs/series/store.py; the contract is tested in tests/runs/series/."""
 
-    def append(self, batch: PointBatch) -> int:
-        """Add a batch inside the caller's transaction; returns how many points were new to the store."""
+    def append(self, batch: PointBatch) -> Appended:
+        """Add a batch inside the caller's transaction, which holds the lock on the run's row when the batch has no number
+        (`writer` 0)."""
 
     def read(
         self,

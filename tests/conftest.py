@@ -1,0 +1,74 @@
+"""The cast every test shares: Alice owns the project, Bob contributes, Dana views, Charlie is an outsider.
+
+`organization` and `project` belong to Alice; nothing here is visible to Charlie.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from projects.access import Actor, actor_for_token, actor_for_user
+from projects.models import ApiToken, Organization, Project, ProjectMember, ProjectRole, Scope, User
+from projects.services.projects import create_organization, create_project
+from projects.services.tokens import issue_token
+
+
+@pytest.fixture(autouse=True)
+def _private_files(settings, tmp_path):
+    """Each test has its own file storage."""
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "default": {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": str(tmp_path / "files"), "file_permissions_mode": 0o600},
+        },
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    }
+
+
+def make_user(name: str) -> User:
+    return User.objects.create_user(name, email=f"{name}@example.org", password=f"{name}-password-1")
+
+
+@pytest.fixture
+def alice(db) -> User:
+    return make_user("alice")
+
+
+@pytest.fixture
+def bob(db) -> User:
+    return make_user("bob")
+
+
+@pytest.fixture
+def dana(db) -> User:
+    return make_user("dana")
+
+
+@pytest.fixture
+def charlie(db) -> User:
+    return make_user("charlie")
+
+
+@pytest.fixture
+def organization(alice: User) -> Organization:
+    return create_organization(owner=alice, name="lab")
+
+
+@pytest.fixture
+def project(organization: Organization, alice: User, bob: User, dana: User) -> Project:
+    project = create_project(actor=actor_for_user(alice), organization="lab", name="tutorial")
+    ProjectMember.objects.create(project=project, user=bob, role=ProjectRole.CONTRIBUTOR)
+    ProjectMember.objects.create(project=project, user=dana, role=ProjectRole.VIEWER)
+    return project
+
+
+@pytest.fixture
+def token(alice: User) -> str:
+    """Alice's token in the form that NEPTUNE_API_TOKEN holds; its scope is `manage`."""
+    return issue_token(actor=actor_for_user(alice), owner=alice, name="test", scope=Scope.MANAGE)[1]
+
+
+@pytest.fixture
+def token_actor(token: str) -> Actor:
+    return actor_for_token(ApiToken.objects.get())
