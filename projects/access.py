@@ -1,7 +1,7 @@
 """The one place that decides who may do what.
 
-An `Actor` joins a person with the limits of the credentials in use, so that sessions and tokens take the same path. There
-are two doors: `access_project` returns one project or raises, and `visible_projects` gives the list;
+An `Actor` joins a person with the limits of the credentials in use, so that sessions and tokens take the same path.
+There are two doors: `access_project` returns one project or raises, and `visible_projects` gives the list;
 runs/access.py builds on both. Interface code has no third way to obtain a project or a run.
 
 "Does not exist" and "is not yours to see" are one answer, NotFound; "you may see it but not do that" is AccessDenied.
@@ -59,7 +59,8 @@ ROLE_NEEDED: dict[Action, ProjectRole] = {
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who is asking. `scope` is None for a signed-in person; `project_ids` is None unless a token names its projects."""
+    """Who is asking. `scope` is None for a signed-in person; `project_ids` is None unless a token names its
+    projects."""
 
     user: User | AnonymousUser
     scope: Scope | None = None
@@ -107,9 +108,9 @@ def visible_projects(actor: Actor) -> ProjectQuerySet:
         memberships = OrganizationMember.objects.filter(user_id=actor.user_id)
         rule |= Q(pk__in=ProjectMember.objects.filter(user_id=actor.user_id).values("project_id"))
         rule |= Q(
-            organization_id__in=memberships.filter(
-                role__in=[OrganizationRole.OWNER, OrganizationRole.ADMIN]
-            ).values("organization_id")
+            organization_id__in=memberships.filter(role__in=[OrganizationRole.OWNER, OrganizationRole.ADMIN]).values(
+                "organization_id"
+            )
         )
         rule |= Q(
             visibility=Visibility.ORGANIZATION,
@@ -136,7 +137,9 @@ def role_in(actor: Actor, project: Project) -> ProjectRole | None:
         if in_organization == OrganizationRole.MEMBER and project.visibility == Visibility.ORGANIZATION:
             roles.add(ProjectRole.CONTRIBUTOR)
         in_project = (
-            ProjectMember.objects.filter(project_id=project.pk, user_id=actor.user_id).values_list("role", flat=True).first()
+            ProjectMember.objects.filter(project_id=project.pk, user_id=actor.user_id)
+            .values_list("role", flat=True)
+            .first()
         )
         if in_project:
             roles.add(ProjectRole(in_project))

@@ -9,8 +9,8 @@
     ├── Conflict            clashes with what is there (409)
     └── Unavailable         our fault, send it again (503)
 
-The machine interfaces turn these into their own shapes (`api/errors.py`, `api/compat/*/errors.py`), the pages into pages.
-"""
+The machine interfaces turn these into their own shapes (`api/errors.py`, `api/compat/*/errors.py`), the pages into
+pages."""
 
 from typing import Any
 

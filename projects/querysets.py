@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from django.db import models
 
 if TYPE_CHECKING:
-    from projects.models import Project
+    pass
 
 
 class ProjectQuerySet(models.QuerySet["Project"]):

@@ -147,9 +147,10 @@ class OperationError:
 class BatchIdentity:
     """What makes a request's points recognisable when they are sent again.
 
-    A numbered batch is (writer uuid, seq): the sender promises that equal numbers mean equal content and sends one batch at
-    a time. A batch without a number (the Neptune wire) carries the digest of its canonical operations instead; its points
-    are then also compared by content, since that client may cut its queue elsewhere after a restart.
+    A numbered batch is (writer uuid, seq): the sender promises that equal numbers mean equal content and sends one
+    batch at
+    a time. A batch without a number (the Neptune wire) carries the digest of its canonical operations instead; its
+    points are then also compared by content, since that client may cut its queue elsewhere after a restart.
     """
 
     writer: str = ""

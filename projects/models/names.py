@@ -11,8 +11,33 @@ KEY_MAX_LENGTH = 12
 
 # The first parts of the site's own addresses: an organization of that name would hide a page or be hidden by one.
 RESERVED_NAMES = frozenset(
-    "account accounts admin api auth e get_my_api_token healthz help login logout new o organizations p projects "
-    "readyz runs search settings share signup static media metrics".split()
+    [
+        "account",
+        "accounts",
+        "admin",
+        "api",
+        "auth",
+        "e",
+        "get_my_api_token",
+        "healthz",
+        "help",
+        "login",
+        "logout",
+        "new",
+        "o",
+        "organizations",
+        "p",
+        "projects",
+        "readyz",
+        "runs",
+        "search",
+        "settings",
+        "share",
+        "signup",
+        "static",
+        "media",
+        "metrics",
+    ]
 )
 
 validate_name = RegexValidator(

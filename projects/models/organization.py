@@ -8,7 +8,8 @@ from projects.models.names import NAME_MAX_LENGTH, validate_name
 
 
 class OrganizationRole(models.TextChoices):
-    """What a member may do in the organization. Owners and admins own every project in it; guests see only what is shared."""
+    """What a member may do in the organization. Owners and admins own every project in it; guests see only what is
+    shared."""
 
     OWNER = "owner", "Owner"
     ADMIN = "admin", "Admin"
@@ -37,7 +38,9 @@ class Organization(models.Model):
 
 class OrganizationMember(models.Model):
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="memberships")
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="organization_memberships")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="organization_memberships"
+    )
     role = models.CharField(max_length=8, choices=OrganizationRole.choices, default=OrganizationRole.MEMBER)
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -50,8 +50,8 @@ def create_project(
 ) -> Project:
     """Make a project whose owner is the actor; without `key` one is made from the name.
 
-    Raises NotFound or AccessDenied for the organization, InvalidInput naming the field, Conflict (field `name` or `key`)
-    when it is taken.
+    Raises NotFound or AccessDenied for the organization, InvalidInput naming the field, Conflict (field `name` or
+    `key`) when it is taken.
     """
     home = access_organization(actor, organization, to_create_projects=True)
     project = Project(

@@ -1,8 +1,8 @@
 """Issuing, verifying and revoking API tokens.
 
-A token is what the Neptune clients expect in NEPTUNE_API_TOKEN: base64 of a JSON object with `api_address`, `api_url` and
-`api_key`. The key is ours: `trk_<public id>_<secret>`, of which the database keeps the id and the SHA-256 of the secret.
-Our own clients may send the bare key.
+A token is what the Neptune clients expect in NEPTUNE_API_TOKEN: base64 of a JSON object with `api_address`, `api_url`
+and `api_key`. The key is ours: `trk_<public id>_<secret>`, of which the database keeps the id and the SHA-256 of the
+secret. Our own clients may send the bare key.
 """
 
 from __future__ import annotations
@@ -42,11 +42,13 @@ def issue_token(
 ) -> tuple[ApiToken, str]:
     """Make a token for `owner` and return it with its one and only readable form.
 
-    Raises AccessDenied when the actor's own credentials are weaker than the token asked for, InvalidInput for a bad name,
-    a date in the past or too many tokens.
+    Raises AccessDenied when the actor's own credentials are weaker than the token asked for, InvalidInput for a bad
+    name, a date in the past or too many tokens.
     """
     if actor.scope is not None and (not actor.allows(Action.MANAGE) or actor.project_ids is not None):
-        raise AccessDenied("An API token can't create tokens unless its scope is 'manage' on all projects.", code="needs_scope")
+        raise AccessDenied(
+            "An API token can't create tokens unless its scope is 'manage' on all projects.", code="needs_scope"
+        )
     if actor.user_id != owner.pk and not actor.is_operator:
         raise AccessDenied("You can create tokens only for yourself.")
     name = name.strip()

@@ -10,7 +10,8 @@ MAX_TAG_LENGTH = 256
 
 
 class AttributeKind(models.IntegerChoices):
-    """The types an attribute may have; the first kind logged to a path of a run stays until the attribute is deleted."""
+    """The types an attribute may have; the first kind logged to a path of a run stays until the attribute is
+    deleted."""
 
     FLOAT = 1, "float"
     INT = 2, "int"
@@ -33,8 +34,8 @@ class AttributeKind(models.IntegerChoices):
 
 
 class AttributeDefinition(models.Model):
-    """A path and kind that occur in a project. The kind is part of the identity, so an index over values is always of one
-    kind: `acc` as float and `acc` as string have different ids."""
+    """A path and kind that occur in a project. The kind is part of the identity, so an index over values is always of
+    one kind: `acc` as float and `acc` as string have different ids."""
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="attribute_definitions")
     path = models.CharField(max_length=MAX_PATH_BYTES)
@@ -43,6 +44,11 @@ class AttributeDefinition(models.Model):
     class Meta:
         ordering = ["path", "kind"]
         constraints = [models.UniqueConstraint(fields=["project", "path", "kind"], name="attribute_definition_unique")]
+        indexes = [
+            models.Index(
+                fields=["project", "path"], opclasses=["int8_ops", "varchar_pattern_ops"], name="definition_prefix"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.path} ({self.get_kind_display()})"
@@ -58,7 +64,8 @@ class Attribute(models.Model):
     """The value of one attribute of one run, or the summary of a series: enough for tables without reading any point.
 
     number  float, int, bool (0/1), datetime (ms since 1970), or the value of a float series at its largest step
-    text    the first 256 characters of a string (or of an int beyond 2**53, in decimal), sortable; `long_text` the whole
+    text    the first 256 characters of a string (or of an int beyond 2**53, in decimal), sortable; `long_text` the
+    whole
             when it is longer. For series of strings: the last line. For git references: JSON in `long_text`.
     count … sum_squares  series only: number of points; finite values only in minimum, maximum, sum, sum_squares
     last_step, last_ms   series only: the largest step, and the timestamp of its point (ms)
@@ -87,7 +94,9 @@ class Attribute(models.Model):
         ordering = ["run", "definition"]
         constraints = [models.UniqueConstraint(fields=["run", "definition"], name="attribute_unique")]
         indexes = [
-            models.Index(fields=["definition", "number", "run"], name="attribute_number", condition=Q(number__isnull=False)),
+            models.Index(
+                fields=["definition", "number", "run"], name="attribute_number", condition=Q(number__isnull=False)
+            ),
             models.Index(fields=["definition", "text", "run"], name="attribute_text", condition=Q(text__isnull=False)),
         ]
 

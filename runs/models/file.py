@@ -9,7 +9,8 @@ MAX_FILE_PATH_LENGTH = 1024
 
 
 class StoredFile(models.Model):
-    """Bytes in the file storage, under a key the server made. What people called the file is text, never part of a path.
+    """Bytes in the file storage, under a key the server made. What people called the file is text, never part of a
+    path.
 
     `facts` is what processing found (image size, checkpoint tensors, …); `media_type` comes from the bytes themselves.
     """
@@ -33,7 +34,8 @@ class StoredFile(models.Model):
 
 
 class FileEntry(models.Model):
-    """A file of a `file` attribute (`path` empty) or one member of a `file_set` (`path` inside the set, '/'-separated)."""
+    """A file of a `file` attribute (`path` empty) or one member of a `file_set` (`path` inside the set,
+    '/'-separated)."""
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="file_entries")
     definition = models.ForeignKey(AttributeDefinition, on_delete=models.CASCADE, related_name="file_entries")

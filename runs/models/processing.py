@@ -17,8 +17,8 @@ class JobState(models.TextChoices):
 
 
 class ProcessingJob(models.Model):
-    """Work that an uploaded file still needs. This row, not the message in the broker, says what is to be done: a sweeper
-    queues again whatever was lost, and `lease_until` tells a dead worker's job from one in progress."""
+    """Work that an uploaded file still needs. This row, not the message in the broker, says what is to be done: a
+    sweeper queues again whatever was lost, and `lease_until` tells a dead worker's job from one in progress."""
 
     file = models.ForeignKey(StoredFile, on_delete=models.CASCADE, related_name="jobs")
     kind = models.CharField(max_length=16, choices=JobKind.choices)
@@ -33,7 +33,9 @@ class ProcessingJob(models.Model):
         ordering = ["-created_at"]
         constraints = [models.UniqueConstraint(fields=["file", "kind"], name="processing_job_unique")]
         indexes = [
-            models.Index(fields=["updated_at"], name="processing_job_open", condition=Q(state__in=["queued", "running"]))
+            models.Index(
+                fields=["updated_at"], name="processing_job_open", condition=Q(state__in=["queued", "running"])
+            )
         ]
 
     def __str__(self) -> str:

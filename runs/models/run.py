@@ -51,7 +51,8 @@ class Run(models.Model):
     # Last time anything was written; the runs table and the live pages refresh by it.
     touched_at = models.DateTimeField(default=timezone.now)
     last_ping_at = models.DateTimeField(null=True, blank=True)
-    # Seconds during which the run was seen alive, over all its sessions (gaps between pings beyond the timeout left out).
+    # Seconds during which the run was seen alive, over all its sessions (gaps between pings beyond the timeout left
+    # out).
     running_seconds = models.FloatField(default=0)
     failed = models.BooleanField(default=False)
     stopped_at = models.DateTimeField(null=True, blank=True, help_text="When someone stopped it from the outside.")
@@ -66,7 +67,9 @@ class Run(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["project", "sys_id"], name="run_sys_id_unique"),
             models.UniqueConstraint(
-                fields=["project", "kind", "custom_id"], name="run_custom_id_unique", condition=Q(custom_id__isnull=False)
+                fields=["project", "kind", "custom_id"],
+                name="run_custom_id_unique",
+                condition=Q(custom_id__isnull=False),
             ),
             models.UniqueConstraint(fields=["project"], name="run_one_project_container", condition=Q(kind="project")),
         ]

@@ -1,4 +1,5 @@
-"""How points lie in the database: a log row per request, flushed to chunks per series. Only runs/series/ reads these."""
+"""How points lie in the database: a log row per request, flushed to chunks per series. Only runs/series/ reads
+these."""
 
 from django.db import models
 
@@ -52,8 +53,8 @@ class ReceivedBatch(models.Model):
     digest = models.CharField(max_length=64)
     received_at = models.DateTimeField(auto_now_add=True, db_index=True)
     errors = models.JSONField(default=list)
-    # The span of its points, and eight bytes per series that tell how each one began: a batch that was cut elsewhere before
-    # it was sent again begins its series in the same way.
+    # The span of its points, and eight bytes per series that tell how each one began: a batch that was cut elsewhere
+    # before it was sent again begins its series in the same way.
     first_ms = models.BigIntegerField(default=0)
     last_ms = models.BigIntegerField(default=0)
     heads = models.BinaryField(default=bytes)
@@ -69,8 +70,8 @@ class ReceivedBatch(models.Model):
 class Chunk(models.Model):
     """Consecutive points of one series (levels 1 and 2), see runs/series/chunks.py for the encoding.
 
-    Where chunks overlap in step, the one with the higher generation wins. The rollups stand before `data` so that reading
-    one does not drag in the other.
+    Where chunks overlap in step, the one with the higher generation wins. The rollups stand before `data` so that
+    reading one does not drag in the other.
     """
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="+")
