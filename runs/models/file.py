@@ -42,7 +42,7 @@ class FileEntry(models.Model):
     path = models.CharField(max_length=MAX_FILE_PATH_LENGTH, blank=True)
     name = models.CharField(max_length=MAX_FILE_PATH_LENGTH, help_text="The file name a download gets.")
     extension = models.CharField(max_length=64, blank=True, help_text="Without the dot.")
-    file = models.ForeignKey(StoredFile, on_delete=models.PROTECT, related_name="entries")
+    file = models.ForeignKey(StoredFile, on_delete=models.RESTRICT, related_name="entries")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -62,7 +62,7 @@ class FileSeriesEntry(models.Model):
     timestamp_ms = models.BigIntegerField()
     name = models.CharField(max_length=1000, blank=True)
     description = models.TextField(blank=True)
-    file = models.ForeignKey(StoredFile, on_delete=models.PROTECT, related_name="series_entries")
+    file = models.ForeignKey(StoredFile, on_delete=models.RESTRICT, related_name="series_entries")
 
     class Meta:
         ordering = ["run", "definition", "step"]

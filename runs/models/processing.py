@@ -1,5 +1,6 @@
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 from runs.models.file import StoredFile
 
@@ -24,6 +25,9 @@ class ProcessingJob(models.Model):
     kind = models.CharField(max_length=16, choices=JobKind.choices)
     state = models.CharField(max_length=8, choices=JobState.choices, default=JobState.QUEUED)
     attempts = models.PositiveSmallIntegerField(default=0)
+    # When queued: not to be taken before `due_at`, and `sent_at` is when the broker last got a message about it.
+    due_at = models.DateTimeField(default=timezone.now)
+    sent_at = models.DateTimeField(null=True, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
     error = models.TextField(blank=True, help_text="Why the last attempt failed, in words for people.")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -33,9 +37,7 @@ class ProcessingJob(models.Model):
         ordering = ["-created_at"]
         constraints = [models.UniqueConstraint(fields=["file", "kind"], name="processing_job_unique")]
         indexes = [
-            models.Index(
-                fields=["updated_at"], name="processing_job_open", condition=Q(state__in=["queued", "running"])
-            )
+            models.Index(fields=["due_at"], name="processing_job_open", condition=Q(state__in=["queued", "running"]))
         ]
 
     def __str__(self) -> str:

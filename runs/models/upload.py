@@ -2,6 +2,7 @@ import uuid
 
 from django.db import models
 
+from runs.models.file import StoredFile
 from runs.models.run import Run
 
 
@@ -18,6 +19,7 @@ class Upload(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(db_index=True)
     finished_at = models.DateTimeField(null=True, blank=True)
+    file = models.ForeignKey(StoredFile, null=True, blank=True, on_delete=models.SET_NULL, related_name="uploads")
     range_mismatches = models.PositiveSmallIntegerField(default=0)
 
     class Meta:
@@ -28,12 +30,13 @@ class Upload(models.Model):
 
 
 class UploadPart(models.Model):
+    """Some bytes of an upload, from `first_byte` on. Sent again, a part replaces what came before."""
+
     upload = models.ForeignKey(Upload, on_delete=models.CASCADE, related_name="parts")
     number = models.PositiveIntegerField(help_text="Counted from 0.")
     first_byte = models.BigIntegerField()
-    size = models.BigIntegerField()
-    sha256 = models.CharField(max_length=64)
-    storage_key = models.CharField(max_length=200, unique=True)
+    # A stored file that no attribute refers to, so it goes the way of all orphans once the part is gone.
+    file = models.ForeignKey(StoredFile, on_delete=models.RESTRICT, related_name="upload_parts")
 
     class Meta:
         ordering = ["upload", "number"]
