@@ -89,7 +89,7 @@ class PathPlan:
         self.tags.clear()
 
 
-class Refused(Exception):  # noqa: N818 - a verdict on one operation, not an error of the program
+class Refused(Exception):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
