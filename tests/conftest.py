@@ -15,7 +15,8 @@ from projects.services.tokens import issue_token
 
 @pytest.fixture(autouse=True)
 def _private_files(settings, tmp_path):
-    """Each test has its own file storage."""
+    """Each test has its own file storage, and passwords are hashed fast: the cast is made anew for every test."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.STORAGES = {
         **settings.STORAGES,
         "default": {
