@@ -8,18 +8,23 @@ from runs.models.run import Run
 
 
 class BatchLog(models.Model):
-    """The points of one request, as they came (level 0). `id` is the order in which requests were committed."""
+    """The points of one request, as they came (level 0). `id` is the order in which requests were committed: whoever
+    adds a row holds the lock on the run's row.
+
+    A large request has several rows, told apart by `part`. A row without points is only a mark that the batch came.
+    """
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="+")
     writer = models.IntegerField(default=0)
     seq = models.BigIntegerField()
+    part = models.PositiveIntegerField(default=0)
     point_count = models.PositiveIntegerField()
     first_ms = models.BigIntegerField()
     last_ms = models.BigIntegerField()
     payload = models.BinaryField()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["run", "writer", "seq"], name="batch_log_unique")]
+        constraints = [models.UniqueConstraint(fields=["run", "writer", "seq", "part"], name="batch_log_unique")]
         indexes = [models.Index(fields=["run", "id"], name="batch_log_order")]
 
     def __str__(self) -> str:
@@ -68,10 +73,12 @@ class ReceivedBatch(models.Model):
 
 
 class Chunk(models.Model):
-    """Consecutive points of one series (levels 1 and 2), see runs/series/chunks.py for the encoding.
+    """Consecutive points of one series, see runs/series/chunks.py for the encoding. The chunks of a series never
+    overlap in step.
 
-    Where chunks overlap in step, the one with the higher generation wins. The rollups stand before `data` so that
-    reading one does not drag in the other.
+    `level` is 1 for a chunk that later points may be added to, 2 for a full one. `generation` is the id of the newest
+    log row that put points before points already stored, 0 if none ever did: by it a reader learns that what it holds
+    has changed. The rollups stand before `data` so that reading one does not drag in the other.
     """
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="+")
@@ -90,9 +97,8 @@ class Chunk(models.Model):
     data = models.BinaryField()
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["run", "definition", "first_step", "generation"], name="chunk_unique")
-        ]
+        constraints = [models.UniqueConstraint(fields=["run", "definition", "first_step"], name="chunk_unique")]
+        indexes = [models.Index(fields=["run", "definition"], name="chunk_open", condition=models.Q(level=1))]
 
     def __str__(self) -> str:
         return f"{self.point_count} points of series {self.definition_id} of run {self.run_id}"
