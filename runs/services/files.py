@@ -6,6 +6,7 @@ more, `orphaned_at` says since when: what a crash or a refused operation leaves 
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
@@ -16,7 +17,7 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
-from projects.exceptions import NotFound
+from projects.exceptions import NotFound, Unavailable
 from runs.files.media_types import sniff
 from runs.models import FileEntry, FileSeriesEntry, Run, StoredFile
 from runs.services import blobs, processing
@@ -70,6 +71,14 @@ def _new_file(run: Run, piece: blobs.Spooled, now: datetime) -> StoredFile:
         media_type=sniff(piece.head),
         orphaned_at=now,
     )
+
+
+def discard_files(files: Sequence[StoredFile]) -> None:
+    """Remove files that nothing refers to yet, as far as the storage lets us; the sweeper finds what stays."""
+    for file in files:
+        with contextlib.suppress(Unavailable):
+            blobs.remove([file.storage_key])
+            StoredFile.objects.filter(pk=file.pk).delete()
 
 
 def open_file(file: StoredFile) -> BinaryIO:
