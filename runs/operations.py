@@ -133,6 +133,16 @@ class AssignGitRef(Operation):
     reference: Mapping[str, object]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnreadableOperation(Operation):
+    """What a wire could not understand as an operation; it is reported and kept like any other that can't be applied.
+    `value` is the beginning of what was sent."""
+
+    code: str
+    message: str
+    value: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class OperationError:
     """Why one operation was not applied. `index` is its place in the request."""

@@ -75,6 +75,19 @@ def create_project(
     return project
 
 
+def update_project(
+    project: Project, *, description: str | None = None, visibility: Visibility | None = None
+) -> Project:
+    """Change what is given; the rest stays. InvalidInput names the field."""
+    if description is not None:
+        project.description = description
+    if visibility is not None:
+        project.visibility = visibility
+    _clean(project)
+    project.save(update_fields=["description", "visibility"])
+    return project
+
+
 def suggest_key(organization: Organization, name: str) -> str:
     """A free project key from a name: `tutorial` gives TUT, then TUT2, TUT3, …"""
     letters = re.sub(r"[^A-Z0-9]", "", name.upper()).lstrip("0123456789")

@@ -32,6 +32,7 @@ from runs.operations import (
     Operation,
     OperationError,
     RemoveTags,
+    UnreadableOperation,
 )
 from runs.paths import READ_ONLY_PATHS, SYSTEM_KINDS, TAG_PATHS, parents, path_problem
 
@@ -113,6 +114,8 @@ class BatchPlan:
     def add(self, operation: Operation) -> None:
         """Plan one operation, or note why it can't be applied; the others are unaffected."""
         try:
+            if isinstance(operation, UnreadableOperation):
+                raise Refused(operation.code, operation.message)
             self._check_path(operation)
             kind = kind_of(operation)
             check_value(operation)

@@ -1,0 +1,81 @@
+"""Who is asking: an API token or a session, never both.
+
+A request with an `Authorization` header is judged by its token alone and its cookies are not looked at; a request
+without one is judged by its session cookie, and then every unsafe method needs the CSRF token.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest
+from django.middleware.csrf import CsrfViewMiddleware
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+
+from projects.access import Actor, actor_for_token, actor_for_user
+from projects.exceptions import AccessDenied, NotAuthenticated
+from projects.models import User
+from projects.services.tokens import authenticate, record_use
+
+
+class TokenAuthentication(BaseAuthentication):
+    """`Authorization: Bearer <token>`; the token may be the bare key or the clients' base64 form."""
+
+    def authenticate(self, request: Request) -> tuple[User, Actor] | None:
+        header = request.META.get("HTTP_AUTHORIZATION")
+        if header is None:
+            return None
+        scheme, _, credential = header.partition(" ")
+        if scheme.lower() != "bearer":
+            raise NotAuthenticated
+        token = authenticate(credential)
+        record_use(token, address=client_address(request), client=request.META.get("HTTP_USER_AGENT", ""))
+        return token.owner, actor_for_token(token)
+
+    def authenticate_header(self, request: Request) -> str:
+        return 'Bearer realm="api"'
+
+
+class SessionAuthentication(BaseAuthentication):
+    """The cookie of a person signed in on the site."""
+
+    def authenticate(self, request: Request) -> tuple[User | AnonymousUser, Actor] | None:
+        if "HTTP_AUTHORIZATION" in request.META:
+            return None
+        user: User | AnonymousUser | None = getattr(request._request, "user", None)
+        if user is None or not user.is_active:
+            return None
+        _check_csrf(request._request)
+        return user, actor_for_user(user)
+
+
+class _CsrfCheck(CsrfViewMiddleware):
+    def _reject(self, request: HttpRequest, reason: str) -> str:  # type: ignore[override]
+        """The reason instead of a page."""
+        return reason
+
+
+def _check_csrf(request: HttpRequest) -> None:
+    check = _CsrfCheck(lambda _: None)  # type: ignore[arg-type,return-value]
+    check.process_request(request)
+    reason = check.process_view(request, lambda: None, (), {})  # type: ignore[arg-type,misc]
+    if reason:
+        raise AccessDenied(
+            "A signed-in browser must send the CSRF token in the X-CSRFToken header.", code="csrf_failed"
+        )
+
+
+def client_address(request: Request | HttpRequest) -> str | None:
+    """The client's IP address. Only as many X-Forwarded-For entries are believed as there are proxies of ours."""
+    proxies = int(settings.REST_FRAMEWORK.get("NUM_PROXIES") or 0)
+    forwarded = [part.strip() for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if part.strip()]
+    address = request.META.get("REMOTE_ADDR", "")
+    if proxies and forwarded:
+        address = forwarded[-min(proxies, len(forwarded))]
+    try:
+        return str(ipaddress.ip_address(address.partition("%")[0]))
+    except ValueError:
+        return None

@@ -1,0 +1,152 @@
+"""Logging to a run: batches of JSON operations, or points as binary columns.
+
+Both carry a writer's uuid and a number that the writer counts up. Sending a batch again with the same number changes
+nothing, so a client that got no answer simply repeats it.
+"""
+
+from __future__ import annotations
+
+import uuid as uuids
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, OpenApiRequest, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from api.body import UnsupportedMediaType, read_body, read_json
+from api.limits import INT64_MAX, OPERATIONS_BODY, OPERATIONS_PER_BATCH, POINTS_BODY
+from api.v1.operation_wire import OPERATION_NAMES, read_operations
+from api.v1.point_wire import MEDIA_TYPE, read_points
+from api.views import ApiView
+from api.wire import Output
+from projects.access import Action
+from projects.exceptions import InvalidInput, TooLarge
+from runs.access import access_run_by_uuid
+from runs.models import Run
+from runs.operations import BatchIdentity, IngestResult, Operation
+from runs.services.ingest import apply_operations
+
+_BINARY = {MEDIA_TYPE, "application/octet-stream", ""}
+_OPERATION = {
+    "type": "object",
+    "required": ["op", "path"],
+    "properties": {
+        "op": {
+            "type": "string",
+            "enum": list(OPERATION_NAMES),
+        },
+        "path": {"type": "string", "maxLength": 1024},
+        "type": {"type": "string", "description": "Kind of the value, or of the series."},
+        "value": {"description": "assign: the value."},
+        "values": {"type": "array", "items": {}, "description": "append: the points' values."},
+        "steps": {"type": "array", "nullable": True, "items": {"type": "number", "nullable": True}},
+        "timestamps": {"type": "array", "nullable": True, "items": {"type": "integer"}, "description": "Milliseconds."},
+        "tags": {"type": "array", "items": {"type": "string"}},
+        "members": {"type": "array", "items": {"type": "string"}},
+        "minimum": {"type": "number"},
+        "maximum": {"type": "number"},
+        "unit": {"type": "string", "maxLength": 32},
+    },
+}
+_BATCH = {
+    "type": "object",
+    "required": ["writer", "seq", "operations"],
+    "properties": {
+        "writer": {"type": "string", "format": "uuid", "description": "Made by the sending process, once."},
+        "seq": {"type": "integer", "minimum": 1, "description": "Counted up by the writer, one batch at a time."},
+        "operations": {"type": "array", "maxItems": OPERATIONS_PER_BATCH, "items": _OPERATION},
+    },
+}
+_EXAMPLE = OpenApiExample(
+    "A parameter and two points",
+    value={
+        "writer": "4b1d3c0e-6a55-4a0b-9d2f-8f3f0e6b1a77",
+        "seq": 1,
+        "operations": [
+            {"op": "assign", "path": "parameters/learning_rate", "type": "float", "value": 0.001},
+            {"op": "append", "path": "metrics/loss", "values": [0.9, 0.7], "steps": [0, 1], "timestamps": None},
+        ],
+    },
+    request_only=True,
+)
+
+
+class OperationErrorAnswer(Output):
+    index = serializers.IntegerField(help_text="Place in the request, from 0.")
+    path = serializers.CharField()
+    code = serializers.CharField()
+    message = serializers.CharField()
+
+
+class BatchAnswer(Output):
+    applied = serializers.IntegerField()
+    duplicate = serializers.BooleanField(help_text="The batch was received before; nothing was changed.")
+    errors = OperationErrorAnswer(many=True, help_text="Operations that were not applied; all others were.")
+
+
+class RunOperations(ApiView):
+    @extend_schema(
+        summary="Log a batch of operations",
+        description="A bad operation never harms the others: it is listed in `errors` and in the run's `rejected/`.",
+        request={"application/json": _BATCH},
+        responses=BatchAnswer,
+        examples=[_EXAMPLE],
+    )
+    def post(self, request: Request, uuid: uuids.UUID) -> Response:
+        run = access_run_by_uuid(self.actor, uuid, Action.LOG)
+        batch = read_json(request._request, limit=OPERATIONS_BODY)
+        if not isinstance(batch, dict) or not isinstance(batch.get("operations"), list):
+            raise InvalidInput("Send an object with `writer`, `seq` and a list of `operations`.", field="operations")
+        documents = batch["operations"]
+        if len(documents) > OPERATIONS_PER_BATCH:
+            raise TooLarge(
+                f"A batch may have {OPERATIONS_PER_BATCH} operations; got {len(documents)}.",
+                limit=OPERATIONS_PER_BATCH,
+                got=len(documents),
+            )
+        return _apply(run, batch, read_operations(documents))
+
+
+class RunPoints(ApiView):
+    @extend_schema(
+        summary="Log points as binary columns",
+        description="The layout is described in docs/reference/native-api.md.",
+        request={MEDIA_TYPE: OpenApiRequest(OpenApiTypes.BINARY)},
+        responses=BatchAnswer,
+    )
+    def post(self, request: Request, uuid: uuids.UUID) -> Response:
+        run = access_run_by_uuid(self.actor, uuid, Action.LOG)
+        if request._request.content_type not in _BINARY:
+            raise UnsupportedMediaType(f"Send the points as {MEDIA_TYPE}.")
+        header, operations = read_points(read_body(request._request, limit=POINTS_BODY))
+        return _apply(run, header, operations)
+
+
+def _apply(run: Run, batch: Mapping[str, Any], operations: Sequence[Operation]) -> Response:
+    result = apply_operations(run, operations, identity=_identity(batch))
+    return Response(_describe(result))
+
+
+def _identity(batch: Mapping[str, Any]) -> BatchIdentity:
+    try:
+        writer = str(uuids.UUID(batch["writer"]))
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise InvalidInput("`writer` must be a UUID that the sending process made.", field="writer") from error
+    seq = batch.get("seq")
+    if type(seq) is not int or not 1 <= seq <= INT64_MAX:
+        raise InvalidInput("`seq` must be a whole number from 1 on.", field="seq")
+    return BatchIdentity(writer=writer, seq=seq)
+
+
+def _describe(result: IngestResult) -> dict[str, Any]:
+    return {
+        "applied": result.applied,
+        "duplicate": result.is_duplicate,
+        "errors": [
+            {"index": error.index, "path": error.path, "code": error.code, "message": error.message}
+            for error in result.errors
+        ],
+    }

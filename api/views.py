@@ -1,0 +1,124 @@
+"""The base of the native API's views: credentials, permission, JSON in and out, and errors, the same everywhere."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from django.http import HttpRequest, QueryDict
+from django.http.response import HttpResponseBase
+from django.utils.datastructures import MultiValueDict
+from rest_framework import serializers
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from api import errors
+from api.authentication import SessionAuthentication, TokenAuthentication
+from api.body import read_json
+from api.limits import JSON_BODY
+from api.permissions import HasActor
+from api.rendering import StrictJsonRenderer
+from projects.access import ANONYMOUS, Actor
+from projects.exceptions import NotFound
+
+
+class JsonBody(BaseParser):
+    """Describes the bodies in the schema; views read them with `ApiView.body`."""
+
+    media_type = "application/json"
+
+    def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
+        return read_json(parser_context["request"]._request)
+
+
+class FirstRenderer(BaseContentNegotiation):
+    """Answers do not depend on what a client says it accepts: JSON is JSON."""
+
+    def select_parser(self, request: Request, parsers: Sequence[BaseParser]) -> BaseParser:
+        return parsers[0]
+
+    def select_renderer(
+        self, request: Request, renderers: Sequence[BaseRenderer], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        return renderers[0], str(renderers[0].media_type)
+
+
+class ApiView(APIView):
+    """Denies everybody who is not signed in, unless the view opens itself (see permissions.HasActor)."""
+
+    authentication_classes = [TokenAuthentication, SessionAuthentication]
+    permission_classes = [HasActor]
+    renderer_classes: Sequence[type[BaseRenderer]] = [StrictJsonRenderer]
+    parser_classes: Sequence[type[BaseParser]] = [JsonBody]
+    content_negotiation_class = FirstRenderer
+    metadata_class = None
+    http_method_names = ["get", "head", "post", "put", "patch", "delete"]
+    is_open = False
+    is_public_readable = False
+    actor: Actor = ANONYMOUS
+
+    @property
+    def is_anonymous(self) -> bool:
+        return self.actor.user_id is None
+
+    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
+        request.request_id = getattr(request, "request_id", "") or uuid.uuid4().hex  # type: ignore[attr-defined]
+        # There are no form bodies here: nothing may read one as a form, least of all before its limits are checked.
+        request._post, request._files = QueryDict(), MultiValueDict()  # type: ignore[attr-defined]
+        return super().initialize_request(request, *args, **kwargs)
+
+    def perform_authentication(self, request: Request) -> None:
+        self.actor = request.auth if isinstance(request.auth, Actor) else ANONYMOUS
+
+    def get_exception_handler(self) -> Any:
+        return errors.handle
+
+    def finalize_response(
+        self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any
+    ) -> HttpResponseBase:
+        response = super().finalize_response(request, response, *args, **kwargs)
+        response.headers["X-Request-ID"] = request.request_id
+        response.headers.setdefault("Cache-Control", "private, no-store")
+        response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        return response
+
+    def body(self, serializer_class: type[serializers.Serializer[Any]], *, limit: int = JSON_BODY) -> dict[str, Any]:
+        """The JSON body, validated by a serializer. Raises ValidationError and what read_json raises."""
+        return _validated(serializer_class(data=read_json(self.request._request, limit=limit)))
+
+    def query(self, serializer_class: type[serializers.Serializer[Any]]) -> dict[str, Any]:
+        """The query parameters, validated by a serializer; unknown ones are refused."""
+        return _validated(serializer_class(data=self.request.GET))
+
+
+class Unknown(ApiView):
+    """Any address of the API that does not exist."""
+
+    is_open = True
+    http_method_names = [*ApiView.http_method_names, "options", "trace"]
+    schema = None
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        wrapped = self.initialize_request(request, *args, **kwargs)
+        self.headers = self.default_response_headers
+        self.request, self.args, self.kwargs = wrapped, args, kwargs
+        response: HttpResponseBase = errors.handle(
+            NotFound("There is no such address in this API."), {"request": wrapped, "view": self}
+        )
+        return self.finalize_response(wrapped, response, *args, **kwargs)
+
+
+def _validated(serializer: serializers.Serializer[Any]) -> dict[str, Any]:
+    serializer.is_valid(raise_exception=True)
+    data: dict[str, Any] = serializer.validated_data
+    return data
+
+
+def created(data: Any, *, is_new: bool = True) -> Response:
+    """201 for something made, 200 for something that was there already."""
+    return Response(data, status=201 if is_new else 200)
