@@ -3,9 +3,18 @@
 import os
 
 from celery import Celery
+from celery.signals import worker_process_init
+
+from tracking_platform.serving.processes import die_with_parent
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tracking_platform.settings")
 
 app = Celery("tracking_platform")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@worker_process_init.connect
+def _tie_to_worker(**_: object) -> None:
+    """A process that runs tasks ends with the worker it belongs to."""
+    die_with_parent()

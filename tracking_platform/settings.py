@@ -12,6 +12,10 @@ import django_stubs_ext
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from tracking_platform.storage import file_storage
+
+os.umask(0o077)  # whatever is written, in whatever folder, is this user's alone
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 django_stubs_ext.monkeypatch()  # lets generic Django classes be subscripted: ModelAdmin[Run]
@@ -24,6 +28,11 @@ HOST = env.str("HOST", default="127.0.0.1")
 PORT = env.int("PORT", default=8000)
 TLS_CERTIFICATE = env.str("TLS_CERTIFICATE", default="")
 TLS_KEY = env.str("TLS_KEY", default="")
+if bool(TLS_CERTIFICATE) != bool(TLS_KEY):
+    raise ImproperlyConfigured("TLS_CERTIFICATE and TLS_KEY belong together: set both or neither.")
+for _name, _file in (("TLS_CERTIFICATE", TLS_CERTIFICATE), ("TLS_KEY", TLS_KEY)):
+    if _file and not Path(_file).is_file():
+        raise ImproperlyConfigured(f"{_name}={_file} is not a file.")
 
 
 def _own_address() -> str:
@@ -79,6 +88,8 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "rest_framework",
     "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "tracking_platform",
     "projects",
     "runs",
     "api",
@@ -86,6 +97,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "tracking_platform.middleware.RequestLogMiddleware",
+    "tracking_platform.middleware.ResponseHeadersMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -127,7 +140,27 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
             "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY;"
         ),
     }
+elif DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
+    DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
+else:
+    raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database (postgres://…) or a SQLite file (sqlite:///…).")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+IS_EMBEDDED = DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3"
+
+# --- processes ---------------------------------------------------------------------------------------------------------
+# SQLite has one writer at a time, and a second web process was measured to gain nothing.
+WEB_WORKERS = env.int("WEB_WORKERS", default=1 if IS_EMBEDDED else min(os.cpu_count() or 1, 4))
+WEB_THREADS = env.int("WEB_THREADS", default=8)
+WEB_STREAM_THREADS = env.int("WEB_STREAM_THREADS", default=8)
+TASK_PROCESSES = env.int("TASK_PROCESSES", default=1 if IS_EMBEDDED else 2)
+for _name, _number in (
+    ("WEB_WORKERS", WEB_WORKERS),
+    ("WEB_THREADS", WEB_THREADS),
+    ("WEB_STREAM_THREADS", WEB_STREAM_THREADS),
+    ("TASK_PROCESSES", TASK_PROCESSES),
+):
+    if not 1 <= _number <= 64:
+        raise ImproperlyConfigured(f"{_name} must lie between 1 and 64.")
 
 # --- broker and tasks --------------------------------------------------------------------------------------------------
 REDIS_URL = env.str("REDIS_URL", default="")
@@ -150,9 +183,28 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TASK_SOFT_TIME_LIMIT = 240
+CELERY_TASK_TIME_LIMIT = 300
+# The database knows what is to be done; these look for it. A message that waited past its turn is dropped, so that a
+# worker which was away does not find a queue of them.
+CELERY_BEAT_SCHEDULE = {
+    name: {"task": task, "schedule": seconds, "options": {"expires": max(seconds * 2, 10)}}
+    for name, task, seconds in [
+        ("flush series", "runs.tasks.flush_series", 5.0),
+        ("find unfinished processing", "runs.tasks.requeue_processing", 30.0),
+        ("remove abandoned uploads", "runs.tasks.remove_abandoned_uploads", 600.0),
+        ("remove unreferenced files", "runs.tasks.remove_unreferenced_files", 3600.0),
+        ("show that tasks run", "tracking_platform.tasks.beat", 10.0),
+    ]
+}
 
 # --- accounts ----------------------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "projects.User"
+# The first start makes this account. Without a given password it makes one and writes it to DATA_DIR/first-run.env.
+ADMIN_USER = env.str("ADMIN_USER", default="admin")
+ADMIN_PASSWORD = env.str("ADMIN_PASSWORD", default="")
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
@@ -166,6 +218,10 @@ _is_https = _base.scheme == "https"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _is_https
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=0)  # browsers remember it: switch it on when https is there to stay
+# A proxy in front that ends TLS says so in this header; trust it only where that proxy sets it on every request.
+if env.bool("BEHIND_TLS_PROXY", default=False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
@@ -182,15 +238,9 @@ STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / ".build" / "static"
 FRONTEND_DIR = BASE_DIR / ".build" / "frontend"  # third-party browser libraries, put there by the set-up
 STATICFILES_DIRS = [("vendor", FRONTEND_DIR)] if FRONTEND_DIR.is_dir() else []
+STORAGE_URL = env.str("STORAGE_URL", default="")
 STORAGES = {
-    "default": {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
-        "OPTIONS": {
-            "location": str(DATA_DIR / "files"),
-            "file_permissions_mode": 0o600,
-            "directory_permissions_mode": 0o700,
-        },
-    },
+    "default": file_storage(STORAGE_URL, DATA_DIR / "files", env),
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 MEDIA_ROOT = ""
@@ -199,6 +249,27 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 FILE_UPLOAD_TEMP_DIR = str(DATA_DIR / "tmp")
 Path(FILE_UPLOAD_TEMP_DIR).mkdir(mode=0o700, exist_ok=True)
+
+# --- log ---------------------------------------------------------------------------------------------------------------
+LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
+if LOG_LEVEL not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+    raise ImproperlyConfigured("LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR.")
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"()": "tracking_platform.log.RedactingFormatter"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
+    "loggers": {
+        # Our own line for each request says the same and more (tracking_platform.middleware).
+        "django.request": {"level": "ERROR"},
+        "django.server": {"handlers": ["console"], "level": "WARNING", "propagate": False},
+        "celery": {"level": "WARNING"},
+        "kombu": {"level": "ERROR"},
+        "botocore": {"level": "WARNING"},
+        "PIL": {"level": "WARNING"},
+    },
+}
 
 # --- API ---------------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
