@@ -5,12 +5,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from projects.access import Actor, actor_for_token, actor_for_user
 from projects.models import ApiToken, Organization, Project, ProjectMember, ProjectRole, Scope, User
 from projects.services.projects import create_organization, create_project
 from projects.services.tokens import issue_token
+from tests.servers.backends import platform_settings
+from tests.servers.platform import Platform, running_platform
+
+
+@pytest.fixture(scope="session")
+def live_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """The real platform as `make run` starts it, one for the whole test session; see tests/servers/platform.py.
+
+    Tests share it, so each makes what it needs under names of its own.
+    """
+    with running_platform(tmp_path_factory.mktemp("platform") / "data", **platform_settings()) as platform:
+        yield platform
 
 
 @pytest.fixture(autouse=True)
