@@ -1,0 +1,50 @@
+"""Who is asking, on the Neptune wire: a bearer session for most calls, the API token itself for the first two."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import AnonymousUser
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+
+from api.compat.neptune.sessions import token_of_session
+from projects.access import Actor, actor_for_token
+from projects.exceptions import NotAuthenticated
+from projects.models import ApiToken, User
+from projects.services.tokens import authenticate, record_use
+
+
+class SessionAuthentication(BaseAuthentication):
+    """`Authorization: Bearer <access token>`. Cookies are never looked at, so no request can be forged from a page."""
+
+    def authenticate(self, request: Request) -> tuple[User | AnonymousUser, Actor]:
+        token = token_from_header(request.META.get("HTTP_AUTHORIZATION", ""))
+        _note_use(request, token)
+        actor = actor_for_token(token)
+        return actor.user, actor
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Bearer"
+
+
+class ApiTokenAuthentication(BaseAuthentication):
+    """`X-Neptune-Api-Token: <the whole token>`, before there is a session."""
+
+    def authenticate(self, request: Request) -> tuple[User | AnonymousUser, ApiToken]:
+        token = authenticate(request.META.get("HTTP_X_NEPTUNE_API_TOKEN", ""))
+        _note_use(request, token)
+        return token.owner, token
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Bearer"
+
+
+def token_from_header(header: str) -> ApiToken:
+    """The API token behind an `Authorization` header."""
+    scheme, _, credential = header.partition(" ")
+    if scheme.lower() != "bearer":
+        raise NotAuthenticated
+    return token_of_session(credential.strip())
+
+
+def _note_use(request: Request, token: ApiToken) -> None:
+    record_use(token, address=request.META.get("REMOTE_ADDR") or None, client=request.META.get("HTTP_USER_AGENT", ""))
