@@ -233,9 +233,12 @@ class _Zstd:
 
     def feed(self, piece: bytes) -> Iterator[bytes]:
         for start in range(0, len(piece), self._SLICE):
-            if self._inner.eof:
+            part = piece[start : start + self._SLICE]
+            if not self._inner.eof:
+                yield self._inner.decompress(part)
+                part = self._inner.unused_data
+            if part:
                 raise MalformedBody("There is something behind the end of the zstd data.", position=start)
-            yield self._inner.decompress(piece[start : start + self._SLICE])
 
     def is_complete(self) -> bool:
         return bool(self._inner.eof)
