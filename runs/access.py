@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 
 from projects.access import Action, Actor, require, visible_projects
 from projects.exceptions import NotFound
-from runs.models import Run
+from runs.models import Run, StoredFile
 
 
 def visible_runs(actor: Actor) -> QuerySet[Run]:
@@ -27,6 +27,17 @@ def access_run(actor: Actor, organization: str, project: str, sys_id: str, actio
         project__organization__name__iexact=organization, project__name__iexact=project, sys_id__iexact=sys_id
     )
     return _accessed(actor, runs, action)
+
+
+def access_file(actor: Actor, uuid: uuids.UUID, action: Action) -> StoredFile:
+    """A stored file that something refers to, if the actor may do `action` in its run's project; else NotFound or
+    AccessDenied."""
+    files = StoredFile.objects.select_related("run__project__organization", "run__owner")
+    file = files.filter(uuid=uuid, orphaned_at__isnull=True).first()
+    if file is None:
+        raise NotFound
+    require(actor, file.run.project, action)
+    return file
 
 
 def _accessed(actor: Actor, runs: QuerySet[Run], action: Action) -> Run:
