@@ -3,5 +3,6 @@
 from django.urls import include, path
 
 urlpatterns = [
+    path("api/v1/", include("api.v1.urls")),
     path("", include("api.compat.neptune.urls")),
 ]
