@@ -89,7 +89,7 @@ def native_body(writer: str) -> Callable[[Batch, str], bytes]:
 
 
 def binary_body(writer: str) -> Callable[[Batch, str], bytes]:
-    """The native API's binary columns: a JSON header, then values, timestamps and steps (little endian, 8 bytes each)."""
+    """The native API's binary columns: a JSON header, then values, timestamps and steps, 8 bytes each."""
 
     def body(batch: Batch, run: str) -> bytes:
         series = [

@@ -53,7 +53,7 @@ def platform(folder: Path, environment: dict[str, str]) -> Iterator[Server]:
     """The whole supervised group (web server, worker, beat) as `make run` starts it."""
     port = free_port()
     settings = {"DATA_DIR": str(folder), "HOST": "127.0.0.1", "PORT": str(port), **environment}
-    command = [str(ROOT / ".venv/bin/python"), "-m", "tracking_platform.run"]
+    command = [str(ROOT / ".venv/bin/python"), "manage.py", "serve"]
     log = folder.parent / "platform.log"
     with running(command, ready=f"http://127.0.0.1:{port}/readyz", log=log, environment=settings) as session:
         yield Server("platform", port, session, platform_wires(port, read_environment(folder / "first-run.env")))
