@@ -26,9 +26,15 @@ from runs.operations import AddTags, AssignValue, BatchIdentity, ClearTags, Oper
 from runs.selectors.attributes import get_attribute
 from runs.selectors.runs import list_runs, rows_for
 from runs.services.ingest import apply_operations
+from runs.services.plan import MAX_TAGS_PER_OPERATION
 from runs.services.runs import create_run, finish_run, request_signal, restore_runs, trash_runs
 
-_TAGS = {"child": serializers.CharField(max_length=MAX_TAG_LENGTH), "max_length": 1000, "required": False}
+
+class TagsField(serializers.ListField):
+    child = serializers.CharField(max_length=MAX_TAG_LENGTH)
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"max_length": MAX_TAGS_PER_OPERATION, "required": False, **kwargs})
 
 
 class RunQuery(PageQuery):
@@ -49,13 +55,13 @@ class RunInput(Input):
     custom_id = serializers.CharField(max_length=730, required=False, allow_null=True, default=None)
     name = serializers.CharField(max_length=10_000, required=False, allow_blank=True, default="")
     description = serializers.CharField(max_length=10_000, required=False, allow_blank=True)
-    tags = serializers.ListField(**_TAGS)
+    tags = TagsField()
 
 
 class RunChange(Input):
     name = serializers.CharField(max_length=10_000, required=False, allow_blank=True)
     description = serializers.CharField(max_length=10_000, required=False, allow_blank=True)
-    tags = serializers.ListField(**_TAGS)
+    tags = TagsField()
 
 
 class SignalInput(Input):
