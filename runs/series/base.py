@@ -1,8 +1,8 @@
 """What a series is, and the small interface through which everything outside runs/series/ reads and writes one.
 
 Terms and promises
-- A *series* belongs to (run, definition). A *point* has a step (float64), a timestamp (int64 ms) and a value: a float64,
-  in which NaN and the infinities are ordinary, or a string.
+- A *series* belongs to (run, definition). A *point* has a step (float64), a timestamp (int64 ms) and a value: a
+  float64, in which NaN and the infinities are ordinary, or a string.
 - Within a series a step occurs once: of several points with one step the last one committed wins.
 - Points are ordered by step, whatever order they came in.
 - A point logged without a step gets the next one: the largest step so far plus one, or 0. It is given in the order in
@@ -81,8 +81,8 @@ class SeriesKey:
 class SeriesSlice:
     """Points of one float series, ordered by step.
 
-    `total` counts the points stored in the range asked for, `len(steps)` those returned; `is_exact` says whether they are
-    all of them. `cursor` is opaque: passed to `read_since` it asks for what was added after this answer.
+    `total` counts the points stored in the range asked for, `len(steps)` those returned; `is_exact` says whether they
+    are all of them. `cursor` is opaque: passed to `read_since` it asks for what was added after this answer.
     """
 
     key: SeriesKey
@@ -106,8 +106,8 @@ class StringPage:
 
 @dataclass(frozen=True, slots=True)
 class SeriesSummary:
-    """Minimum, maximum, total and sum_squares are over finite values; `last` is the value at the largest step (a string for
-    string series)."""
+    """Minimum, maximum, total and sum_squares are over finite values; `last` is the value at the largest step (a string
+    for string series)."""
 
     count: int
     finite_count: int
@@ -145,8 +145,8 @@ class SeriesStore(Protocol):
     """Where points live. The implementation is runs/series/store.py; the contract is tested in tests/runs/series/."""
 
     def append(self, batch: PointBatch) -> Appended:
-        """Add a batch inside the caller's transaction, which holds the lock on the run's row when the batch has no number
-        (`writer` 0)."""
+        """Add a batch inside the caller's transaction, which holds the lock on the run's row when the batch has no
+        number (`writer` 0)."""
 
     def read(
         self,
@@ -157,8 +157,8 @@ class SeriesStore(Protocol):
         last: float | None = None,
         axis: Axis = Axis.STEP,
     ) -> list[SeriesSlice]:
-        """At most `max_points` points of each float series with `first` <= position <= `last` on the axis (ms for TIME),
-        in the order of `keys`. A series that does not exist is empty."""
+        """At most `max_points` points of each float series with `first` <= position <= `last` on the axis (ms for
+        TIME), in the order of `keys`. A series that does not exist is empty."""
 
     def read_since(self, key: SeriesKey, cursor: str, *, max_points: int) -> SeriesSlice | None:
         """The points added after `cursor` was given out, or None when earlier points changed too and the reader must

@@ -1,0 +1,60 @@
+"""Choosing the points of a chart."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runs.series.base import Axis
+from runs.series.points import Points
+
+
+def downsample(points: Points, max_points: int, axis: Axis) -> Points:
+    """At most `max_points` of the points, which are in step order, as are those returned.
+
+    The axis is cut into intervals of equal width. The first and the last point stay, and of every interval the smallest
+    and the largest finite value, and the first of each of NaN, Infinity and -Infinity, if the points have such at all:
+    a gap or a spike never disappears. Equal input gives equal output; with enough room all points are returned.
+    """
+    if len(points) <= max_points:
+        return points
+    if max_points < 3:
+        return points[[0, -1][2 - max(max_points, 0) :]]
+    classes = _classes(points.values)
+    bucket_count = (max_points - 2) // (len(classes) + 1 if 0 in classes else len(classes))
+    chosen = {0, len(points) - 1}
+    if bucket_count:
+        buckets = _buckets(points, bucket_count, axis)
+        for each, members in classes.items():
+            chosen.update(_extremes(points, buckets, members) if each == 0 else _first_of_each(buckets, members))
+    return points[np.array(sorted(chosen))]
+
+
+def _classes(values: NDArray[np.float64]) -> dict[int, NDArray[np.int64]]:
+    """The indices of finite values (0), NaN (1), Infinity (2) and -Infinity (3), without empty classes."""
+    masks = [np.isfinite(values), np.isnan(values), values == np.inf, values == -np.inf]
+    return {number: np.flatnonzero(mask) for number, mask in enumerate(masks) if mask.any()}
+
+
+def _buckets(points: Points, count: int, axis: Axis) -> NDArray[np.int64]:
+    """The interval each point lies in."""
+    positions = points.steps if axis is Axis.STEP else points.timestamps.astype(np.float64)
+    low, high = float(positions.min()), float(positions.max())
+    width = high / count - low / count  # never overflows
+    if width <= 0:
+        return np.arange(len(points)) * count // len(points)  # all at one moment: by order
+    return np.clip(((positions - low) / width).astype(np.int64), 0, count - 1)
+
+
+def _extremes(points: Points, buckets: NDArray[np.int64], members: NDArray[np.int64]) -> list[int]:
+    # Ordered by bucket, then value, then place: the first and the last of each bucket are the smallest and the largest.
+    order = members[np.lexsort((members, points.values[members], buckets[members]))]
+    found = buckets[order]
+    starts = np.append(True, found[1:] != found[:-1])
+    ends = np.append(starts[1:], True)
+    return [*order[starts].tolist(), *order[ends].tolist()]
+
+
+def _first_of_each(buckets: NDArray[np.int64], members: NDArray[np.int64]) -> list[int]:
+    _, first = np.unique(buckets[members], return_index=True)
+    return members[first].tolist()  # type: ignore[no-any-return]

@@ -1,0 +1,114 @@
+"""The payload of a log row (level 0): the points of a request, series after series, not compressed but for text.
+
+    u32 version, u32 float series, u32 string series, u32 points of the string series
+    i64 definition id of each series, floats first      u32 points of each series
+    float series   f64 steps, i64 timestamps, f64 values, each for all float series together
+    string series  f64 steps, i64 timestamps, u32 bytes of each line, then all lines as one zstd frame
+
+All little endian. Text is UTF-8 in which lone surrogates are kept.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Collection, Iterator, Mapping
+
+import numpy as np
+import zstandard
+
+from runs.series.points import Points, Values, joined, text_array
+
+VERSION = 1
+_HEADER = struct.Struct("<4I")
+
+
+def encode(series: Mapping[int, Points]) -> bytes:
+    """Points by definition id as a payload."""
+    floats = {pk: points for pk, points in series.items() if not points.is_text}
+    strings = {pk: points for pk, points in series.items() if points.is_text}
+    ordered = {**floats, **strings}
+    text_count = sum(len(points) for points in strings.values())
+    parts = [
+        _HEADER.pack(VERSION, len(floats), len(strings), text_count),
+        np.array(list(ordered), "<i8").tobytes(),
+        np.array([len(points) for points in ordered.values()], "<u4").tobytes(),
+    ]
+    if floats:
+        parts += float_columns(joined(list(floats.values())))
+    if strings:
+        parts += text_columns(joined(list(strings.values())))
+    return b"".join(parts)
+
+
+def float_columns(points: Points) -> list[bytes]:
+    return [
+        points.steps.astype("<f8", copy=False).tobytes(),
+        points.timestamps.astype("<i8", copy=False).tobytes(),
+        points.values.astype("<f8", copy=False).tobytes(),
+    ]
+
+
+def text_columns(points: Points) -> list[bytes]:
+    lines = [value.encode("utf-8", "surrogatepass") for value in points.values]
+    return [
+        points.steps.astype("<f8", copy=False).tobytes(),
+        points.timestamps.astype("<i8", copy=False).tobytes(),
+        np.array([len(line) for line in lines], "<u4").tobytes(),
+        zstandard.ZstdCompressor(level=1).compress(b"".join(lines)),
+    ]
+
+
+def decode(payload: bytes, wanted: Collection[int] | None = None) -> Iterator[tuple[int, Points]]:
+    """The series of a payload in its order, or those of them that are wanted."""
+    version, float_count, string_count, text_count = _HEADER.unpack_from(payload)
+    if version != VERSION:
+        raise ValueError(f"A log row has the unknown version {version}.")
+    series_count = float_count + string_count
+    ids = np.frombuffer(payload, "<i8", series_count, _HEADER.size).tolist()
+    counts = np.frombuffer(payload, "<u4", series_count, _HEADER.size + 8 * series_count).tolist()
+    offset = _HEADER.size + 12 * series_count
+    point_count = sum(counts[:float_count])
+    if float_count and _any_wanted(ids[:float_count], wanted):
+        points = read_float_columns(payload, point_count, offset)
+        yield from _parted(points, ids[:float_count], counts[:float_count], wanted)
+    if string_count and _any_wanted(ids[float_count:], wanted):
+        points = read_text_columns(payload, text_count, offset + 24 * point_count)
+        yield from _parted(points, ids[float_count:], counts[float_count:], wanted)
+
+
+def _any_wanted(ids: list[int], wanted: Collection[int] | None) -> bool:
+    return wanted is None or any(pk in wanted for pk in ids)
+
+
+def _parted(
+    points: Points, ids: list[int], counts: list[int], wanted: Collection[int] | None
+) -> Iterator[tuple[int, Points]]:
+    start = 0
+    for pk, count in zip(ids, counts, strict=True):
+        if wanted is None or pk in wanted:
+            yield pk, points[start : start + count]
+        start += count
+
+
+def read_float_columns(data: bytes, count: int, offset: int = 0) -> Points:
+    return Points(
+        np.frombuffer(data, "<f8", count, offset),
+        np.frombuffer(data, "<i8", count, offset + 8 * count),
+        np.frombuffer(data, "<f8", count, offset + 16 * count),
+    )
+
+
+def read_text_columns(data: bytes, count: int, offset: int = 0) -> Points:
+    steps = np.frombuffer(data, "<f8", count, offset)
+    timestamps = np.frombuffer(data, "<i8", count, offset + 8 * count)
+    lengths = np.frombuffer(data, "<u4", count, offset + 16 * count)
+    text = zstandard.ZstdDecompressor().decompress(memoryview(data)[offset + 20 * count :])
+    return Points(steps, timestamps, _lines(text, lengths.tolist()))
+
+
+def _lines(text: bytes, lengths: list[int]) -> Values:
+    lines, start = [], 0
+    for length in lengths:
+        lines.append(text[start : start + length].decode("utf-8", "surrogatepass"))
+        start += length
+    return text_array(lines)

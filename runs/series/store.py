@@ -1,0 +1,96 @@
+"""The series store in the application's own database."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from django.db import transaction
+
+from runs.models import Attribute, Chunk
+from runs.models.attribute import ValueFlag
+from runs.series import charts, log, pages
+from runs.series.base import (
+    Appended,
+    Axis,
+    PointBatch,
+    SeriesKey,
+    SeriesSlice,
+    SeriesSummary,
+    StringPage,
+)
+from runs.series.current import current_summaries
+from runs.series.flush import flush
+from runs.series.layout import slices
+
+_DEFINITIONS_AT_ONCE = 500
+
+
+class DatabaseSeriesStore:
+    """See base.SeriesStore for what each method promises.
+
+    A batch is one row of the log, written in the request. `flush` moves points from the log into chunks per series.
+    Readers merge both. Everything that depends on the order of batches happens under a lock on the run's row.
+    """
+
+    def append(self, batch: PointBatch) -> Appended:
+        return log.append(batch)
+
+    def read(
+        self,
+        keys: Sequence[SeriesKey],
+        *,
+        max_points: int,
+        first: float | None = None,
+        last: float | None = None,
+        axis: Axis = Axis.STEP,
+    ) -> list[SeriesSlice]:
+        low = -math.inf if first is None else first
+        high = math.inf if last is None else last
+        return charts.read(keys, charts.Window(low, high, axis), max_points)
+
+    def read_since(self, key: SeriesKey, cursor: str, *, max_points: int) -> SeriesSlice | None:
+        return charts.read_since(key, cursor, max_points)
+
+    def read_page(self, key: SeriesKey, *, offset: int, limit: int) -> SeriesSlice:
+        points, total = pages.read_page(key, offset, limit, is_text=False)
+        is_exact = len(points) == total
+        return SeriesSlice(key, points.steps, points.timestamps, points.values, total, is_exact)
+
+    def read_strings(self, key: SeriesKey, *, offset: int, limit: int) -> StringPage:
+        points, total = pages.read_page(key, offset, limit, is_text=True)
+        return StringPage(points.steps, points.timestamps, points.values.tolist(), total)
+
+    def iterate(self, key: SeriesKey) -> Iterator[SeriesSlice]:
+        return pages.iterate(key)
+
+    def summaries(self, run_id: int, definition_ids: Sequence[int] | None = None) -> dict[int, SeriesSummary]:
+        return current_summaries(run_id, definition_ids)
+
+    def delete(self, run_id: int, definition_ids: Sequence[int]) -> None:
+        # Points in the log can't be picked out of their batches; once they are in chunks, all can go.
+        flush(run_id)
+        with transaction.atomic():
+            for some in slices(definition_ids, _DEFINITIONS_AT_ONCE):
+                Chunk.objects.filter(run_id=run_id, definition_id__in=some).delete()
+                rows = Attribute.objects.filter(run_id=run_id, definition_id__in=some)
+                rows.filter(flags=ValueFlag.NAN).update(flags=0)
+                rows.update(**_EMPTY)
+
+    def flush(self, run_id: int) -> int:
+        return flush(run_id)
+
+
+_EMPTY: dict[str, float | None] = {
+    "number": None,
+    "text": None,
+    "long_text": None,
+    "count": 0,
+    "last_step": None,
+    "last_ms": None,
+    "minimum": None,
+    "maximum": None,
+    "total": 0,
+    "sum_squares": 0,
+    "finite_count": 0,
+}
