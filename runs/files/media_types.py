@@ -55,10 +55,10 @@ def sniff(head: bytes) -> str:
         return "image/bmp"
     if head.startswith(b"PK\x03\x04"):
         return _zip_type(head)
+    if _is_safetensors(head):  # before pickle: its first bytes are a length, any number
+        return SAFETENSORS
     if _is_pickle(head):
         return PICKLE
-    if _is_safetensors(head):
-        return SAFETENSORS
     if _is_onnx(head):
         return ONNX
     return TEXT if _is_text(head) else OCTETS
@@ -74,7 +74,7 @@ def with_extension(media_type: str, extension: str) -> str:
 def _zip_type(head: bytes) -> str:
     name_length = int.from_bytes(head[26:28], "little")
     first_name = head[30 : 30 + name_length]
-    if first_name.endswith((b"/data.pkl", b"/.format_version", b"/.data/serialization_id")):
+    if first_name.endswith((b"/data.pkl", b"/data/0", b"/.format_version", b"/.data/serialization_id")):
         return TORCH
     return NUMPY_ARCHIVE if first_name.endswith(b".npy") else ZIP
 

@@ -118,6 +118,15 @@ def put(spooled: Spooled, key: str) -> None:
         spooled.path.unlink(missing_ok=True)
 
 
+def replace(key: str, data: bytes) -> None:
+    """Store small bytes that can be made again under a key that may be taken."""
+    spooled = spool([data], len(data))
+    if not isinstance(storage(), FileSystemStorage):
+        remove([key])  # object stores are set never to overwrite
+    put(spooled, key)
+    sync_folders([key])
+
+
 def _rename(backend: FileSystemStorage, source: Path, key: str) -> None:
     target = Path(backend.path(key))
     if not target.parent.is_dir():
@@ -158,6 +167,26 @@ def remove(keys: Iterable[str]) -> None:
     for key in keys:
         with storage_errors("removing a file"):
             backend.delete(key)
+
+
+def folders() -> list[str]:
+    """The first parts of all keys: the uuids of the runs that have blobs."""
+    backend = storage()
+    if isinstance(backend, FileSystemStorage) and not Path(backend.location).is_dir():
+        return []
+    return list(backend.listdir("")[0])
+
+
+def keys_in(folder: str) -> list[str]:
+    return [f"{folder}/{name}" for name in storage().listdir(folder)[1]]
+
+
+def remove_folder(folder: str) -> None:
+    """Remove an empty folder of the disk; an object store has none."""
+    backend = storage()
+    if isinstance(backend, FileSystemStorage):
+        with contextlib.suppress(OSError):
+            Path(backend.path(folder)).rmdir()
 
 
 def discard(keys: Iterable[str]) -> None:
