@@ -98,7 +98,7 @@ class _Batch:
             self.plan.add(operation)
         self._check_attribute_limit()
         self._write()
-        errors = [*self.plan.errors, *(_read_errors(before) if is_repeated else [])]
+        errors = list(dict.fromkeys([*_read_errors(before), *self.plan.errors]))
         self._remember(errors, is_repeated)
         failed = len({error.index for error in errors})
         return IngestResult(len(self.operations) - failed, tuple(errors), is_duplicate=is_repeated)

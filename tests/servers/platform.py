@@ -25,7 +25,10 @@ from tests.servers.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 # Settings of the test run itself that must not leak into the servers it starts.
-_NOT_INHERITED = {"DATABASE_URL", "REDIS_URL", "STORAGE_URL", "BASE_URL", "HOST", "PORT", "DATA_DIR", "SECRET_KEY", "DEBUG"}
+_NOT_INHERITED = {
+    *("DATABASE_URL", "REDIS_URL", "STORAGE_URL", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"),
+    *("BASE_URL", "HOST", "PORT", "DATA_DIR", "SECRET_KEY", "DEBUG"),
+}
 
 
 class Platform:
@@ -121,7 +124,7 @@ class Platform:
 
 def _command(process: psutil.Process) -> list[str]:
     try:
-        return process.cmdline()
+        return list(process.cmdline())
     except psutil.Error:
         return []
 

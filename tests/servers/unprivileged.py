@@ -19,12 +19,12 @@ def is_root() -> bool:
 
 def as_user() -> dict[str, Any]:
     """Arguments for subprocess that drop root's rights when we have them."""
-    return {"user": USER, "group": os.stat("/").st_gid, "extra_groups": []} if is_root() else {}
+    return {"user": USER, "group": "nogroup", "extra_groups": []} if is_root() else {}
 
 
 @contextmanager
 def readable_copy(site: Path, *parts: str) -> Iterator[Path]:
-    """`site` itself, or for root a copy of its `parts` where the other user may read them, wherever the repository lies."""
+    """`site` itself, or for root a copy of its `parts` where the other user may read them."""
     if not is_root():
         yield site
         return
