@@ -1,7 +1,7 @@
 """Ways to serve HTTP and a WebSocket from one origin, compared: `python -m bench.serving [--only NAME] [--json FILE]`.
 
-Every candidate serves bench/serving_site.py with one worker process and eight threads on PostgreSQL, one after the other.
-CPU is that of the server's processes alone, so a loaded machine changes the requests per second but hardly the CPU figures.
+Every candidate serves bench/serving_site.py with one worker process and eight threads on PostgreSQL, one after the
+other. CPU is that of the server's processes alone, so a loaded machine changes the requests per second but hardly that.
 """
 
 from __future__ import annotations
@@ -46,17 +46,17 @@ class Candidate:
 
 def granian(interface: str, application: str, *options: str) -> list[str]:
     return [
-        *(sys.executable, "-m", "granian", f"bench.serving_site:{application}", "--interface", interface, "--http", "1"),
-        *("--port", "{port}", "--workers", "1", "--loop", "asyncio", "--respawn-failed-workers", "--log-level", "warning"),
-        *("--workers-kill-timeout", "15", "--respawn-interval", "0.5", *options),
+        *(sys.executable, "-m", "granian", f"bench.serving_site:{application}", "--interface", interface),
+        *("--http", "1", "--port", "{port}", "--workers", "1", "--loop", "asyncio", "--log-level", "warning"),
+        *("--respawn-failed-workers", "--respawn-interval", "0.5", "--workers-kill-timeout", "15", *options),
     ]
 
 
 def uvicorn(application: str, *options: str) -> list[str]:
     return [
         *(sys.executable, "-m", "uvicorn", f"bench.serving_site:{application}", "--port", "{port}"),
-        *("--no-access-log", "--log-level", "warning", "--timeout-keep-alive", "30", "--timeout-graceful-shutdown", "15"),
-        *options,
+        *("--no-access-log", "--log-level", "warning"),
+        *("--timeout-keep-alive", "30", "--timeout-graceful-shutdown", "15", *options),
     ]
 
 
@@ -122,8 +122,7 @@ class Probe:
             row = connection.execute(
                 "SELECT sessions FROM pg_stat_database WHERE datname = current_database()"
             ).fetchone()
-        assert row is not None
-        return int(row[0])
+        return int(row[0]) if row else 0
 
     def upload(self) -> dict[str, Any]:
         """Seconds, CPU and growth of memory while 150 MB arrive; and what a body without a length was taken for."""
@@ -318,7 +317,7 @@ def main() -> None:
                 home = Path(folder) / candidate.name.replace(" ", "-")
                 home.mkdir()
                 results[candidate.name] = measure(candidate, server, home, given.requests)
-                print(json.dumps({candidate.name: results[candidate.name]}), flush=True)  # noqa: T201
+                print(json.dumps({candidate.name: results[candidate.name]}), flush=True)
     if given.json:
         given.json.write_text(json.dumps(results, indent=1))
 

@@ -1,4 +1,4 @@
-"""The small site that bench/serving.py serves in every way compared: real Django with the platform's settings and middleware.
+"""The small site that bench/serving.py serves in every way compared, with the platform's settings and middleware.
 
 Applications: `wsgi`, `native` (Django's ASGI handler), `a2wsgi`, `bridge` (ours).
 """
@@ -10,7 +10,7 @@ import hashlib
 import os
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tracking_platform.settings")
 
@@ -73,7 +73,7 @@ def slow(request: HttpRequest) -> HttpResponse:
 urlpatterns = [path(view.__name__, view) for view in (query, batch, upload, download, slow)]
 
 native = get_asgi_application()
-a2wsgi: Any = WSGIMiddleware(wsgi, workers=THREADS)
+a2wsgi: Any = WSGIMiddleware(cast("Any", wsgi), workers=THREADS)
 _bridge = ThreadedBridge(wsgi, threads=THREADS, streams=THREADS, spool_folder=settings.FILE_UPLOAD_TEMP_DIR)
 
 

@@ -50,7 +50,7 @@ def install() -> Path:
     npm = shutil.which("npm")
     if npm is None:
         sys.exit("npm was not found; scripts/bootstrap.sh brings it when the machine has none.")
-    subprocess.run([npm, "ci", "--no-progress", "--loglevel=error"], cwd=WORK, check=True)  # noqa: S603
+    subprocess.run([npm, "ci", "--no-progress", "--loglevel=error"], cwd=WORK, check=True)
     return WORK / "node_modules"
 
 

@@ -27,7 +27,7 @@ def redact(text: str) -> str:
 class RedactingFormatter(logging.Formatter):
     """`2026-01-31T12:00:00Z INFO web: message`; a traceback follows on indented lines."""
 
-    converter = time.gmtime
+    converter = staticmethod(time.gmtime)
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%SZ")

@@ -41,7 +41,7 @@ def _own_address() -> str:
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{PORT}"
 
 
-# The address people and clients use. Absolute links and API tokens are made from it, never from a request's Host header.
+# The address people and clients use: absolute links and API tokens are made from it, never from a Host header.
 BASE_URL = env.str("BASE_URL", default="").rstrip("/") or _own_address()
 _base = urlsplit(BASE_URL)
 if _base.scheme not in {"http", "https"} or not _base.hostname or _base.path:
@@ -50,7 +50,7 @@ if _base.scheme not in {"http", "https"} or not _base.hostname or _base.path:
 
 def _secret_key() -> str:
     """SECRET_KEY from the environment, else a generated one kept in DATA_DIR (mode 0600)."""
-    given = env.str("SECRET_KEY", default="")
+    given: str = env.str("SECRET_KEY", default="")
     if given:
         if len(given) < 32:
             raise ImproperlyConfigured("SECRET_KEY must have at least 32 characters.")
@@ -127,11 +127,11 @@ TEMPLATES = [
     },
 ]
 
-# --- database ----------------------------------------------------------------------------------------------------------
+# --- database ---------------------------------------------------------------------------------------------------------
 DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'database.sqlite3'}")}
 DATABASES["default"].update(CONN_MAX_AGE=None, CONN_HEALTH_CHECKS=True)
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    # FULL: an acknowledged write survives a power cut. IMMEDIATE: a transaction takes the write lock at its start and so
+    # FULL: an acknowledged write survives a power cut. IMMEDIATE: a transaction takes the write lock as it starts and
     # waits its turn instead of failing half-way with "database is locked".
     DATABASES["default"]["OPTIONS"] = {
         "timeout": 30,
@@ -143,11 +143,11 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 elif DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
     DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
 else:
-    raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database (postgres://…) or a SQLite file (sqlite:///…).")
+    raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL (postgres://…) or SQLite (sqlite:///…) database.")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 IS_EMBEDDED = DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3"
 
-# --- processes ---------------------------------------------------------------------------------------------------------
+# --- processes --------------------------------------------------------------------------------------------------------
 # SQLite has one writer at a time, and a second web process was measured to gain nothing.
 WEB_WORKERS = env.int("WEB_WORKERS", default=1 if IS_EMBEDDED else min(os.cpu_count() or 1, 4))
 WEB_THREADS = env.int("WEB_THREADS", default=8)
@@ -162,7 +162,7 @@ for _name, _number in (
     if not 1 <= _number <= 64:
         raise ImproperlyConfigured(f"{_name} must lie between 1 and 64.")
 
-# --- broker and tasks --------------------------------------------------------------------------------------------------
+# --- broker and tasks -------------------------------------------------------------------------------------------------
 REDIS_URL = env.str("REDIS_URL", default="")
 BROKER_DIR = DATA_DIR / "broker"
 CELERY_BROKER_URL = REDIS_URL or "filesystem://"
@@ -200,7 +200,7 @@ CELERY_BEAT_SCHEDULE = {
     ]
 }
 
-# --- accounts ----------------------------------------------------------------------------------------------------------
+# --- accounts ---------------------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "projects.User"
 # The first start makes this account. Without a given password it makes one and writes it to DATA_DIR/first-run.env.
 ADMIN_USER = env.str("ADMIN_USER", default="admin")
@@ -218,7 +218,8 @@ _is_https = _base.scheme == "https"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _is_https
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
-SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=0)  # browsers remember it: switch it on when https is there to stay
+# Browsers remember it: switch it on when https is there to stay.
+SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=0)
 # A proxy in front that ends TLS says so in this header; trust it only where that proxy sets it on every request.
 if env.bool("BEHIND_TLS_PROXY", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -227,13 +228,13 @@ SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "SAMEORIGIN"
 
-# --- language and time ---------------------------------------------------------------------------------------------------
+# --- language and time ------------------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_I18N = False
 USE_TZ = True
 
-# --- files -------------------------------------------------------------------------------------------------------------
+# --- files ------------------------------------------------------------------------------------------------------------
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / ".build" / "static"
 FRONTEND_DIR = BASE_DIR / ".build" / "frontend"  # third-party browser libraries, put there by the set-up
@@ -250,7 +251,7 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 FILE_UPLOAD_TEMP_DIR = str(DATA_DIR / "tmp")
 Path(FILE_UPLOAD_TEMP_DIR).mkdir(mode=0o700, exist_ok=True)
 
-# --- log ---------------------------------------------------------------------------------------------------------------
+# --- log --------------------------------------------------------------------------------------------------------------
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
 if LOG_LEVEL not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
     raise ImproperlyConfigured("LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR.")
@@ -271,7 +272,7 @@ LOGGING = {
     },
 }
 
-# --- API ---------------------------------------------------------------------------------------------------------------
+# --- API --------------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": [],

@@ -15,8 +15,8 @@ SIGNED_LINK_SECONDS = 300
 def file_storage(url: str, folder: Path, env: environ.Env) -> dict[str, Any]:
     """Django's STORAGES entry for STORAGE_URL; without one, files lie in `folder`.
 
-    `s3://bucket/prefix?endpoint=https://…&region=…`; the keys are in S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY, never in
-    the address, or come from where boto3 finds them.
+    `s3://bucket/prefix?endpoint=https://…&region=…`; the keys are in S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY, never
+    in the address, or come from where boto3 finds them.
     """
     if not url:
         return _folder(folder)
@@ -24,7 +24,9 @@ def file_storage(url: str, folder: Path, env: environ.Env) -> dict[str, Any]:
     if parts.scheme == "file" and parts.path:
         return _folder(Path(parts.path))
     if parts.scheme != "s3" or not parts.hostname or "@" in parts.netloc:
-        raise ImproperlyConfigured("STORAGE_URL must look like s3://bucket/prefix?endpoint=https://… or file:///folder.")
+        raise ImproperlyConfigured(
+            "STORAGE_URL must look like s3://bucket/prefix?endpoint=https://… or file:///folder."
+        )
     query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
     if unknown := query.keys() - {"endpoint", "region"}:
         raise ImproperlyConfigured(f"STORAGE_URL has parts that are not known: {', '.join(sorted(unknown))}.")

@@ -18,7 +18,7 @@ for module in ("api.urls", "web.urls"):
     if find_spec(module):
         try:
             urlpatterns.append(path("", include(module)))
-        except ImportError as error:
+        except Exception as error:
             logging.getLogger(__name__).warning("%s is left out: %s", module, error)
 
 handler400 = "tracking_platform.errors.bad_request"

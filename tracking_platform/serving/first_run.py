@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
+from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
-from django.contrib.auth.password_validation import validate_password
 from django.db import transaction
 
 from projects.access import actor_for_user

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TypeVar
 from uuid import UUID
 
@@ -23,9 +24,10 @@ from django.db import DatabaseError, close_old_connections
 from django.db.models import Q
 from django.utils import timezone
 
+from api.compat.neptune.signals import authorize
 from projects.exceptions import DomainError
-from runs.models import Run, RunSignal
-from tracking_platform.serving.types import Headers, Receive, Scope, Send
+from runs.models import RunSignal
+from tracking_platform.serving.types import Receive, Scope, Send
 
 logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -35,12 +37,6 @@ POLL_SECONDS = 1.0
 HEARTBEAT_SECONDS = 10.0
 # A request that nobody was there to receive is forgotten: it was not meant for a client that starts much later.
 STALE_AFTER = timedelta(minutes=5)
-
-
-def _authorize() -> Callable[[Headers, UUID, UUID], Run]:
-    from api.compat.neptune.signals import authorize
-
-    return authorize
 
 
 class Listener:
@@ -96,7 +92,7 @@ class SignalSockets:
             return None
         headers = list(scope["headers"])
         try:
-            return await self._in_thread(lambda: Listener(_authorize()(headers, project, run).pk))
+            return await self._in_thread(lambda: Listener(authorize(headers, project, run).pk))
         except DomainError:
             return None
         except DatabaseError:
@@ -115,7 +111,7 @@ class SignalSockets:
             runs = {listener.run_id for listener in listeners}
             since = min(listener.opened_at for listener in listeners)
             try:
-                signals = await self._in_thread(lambda runs=runs, since=since: waiting_signals(runs, since))
+                signals = await self._in_thread(partial(waiting_signals, runs, since))
             except DatabaseError:
                 logger.warning("Signals could not be read; trying again.")
                 signals = []
@@ -134,7 +130,7 @@ class SignalSockets:
                     await send({"type": "websocket.send", "text": " "})
                     continue
                 await send({"type": "websocket.send", "text": message(signal)})
-                await self._in_thread(lambda key=signal.pk: mark_delivered(key))
+                await self._in_thread(partial(mark_delivered, signal.pk))
 
     async def _in_thread(self, work: Callable[[], Result]) -> Result:
         def with_connection() -> Result:

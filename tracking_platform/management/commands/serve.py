@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import ssl
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -56,5 +55,5 @@ def _connection(host: str) -> http.client.HTTPConnection:
     if not settings.TLS_CERTIFICATE:
         return http.client.HTTPConnection(host, settings.PORT, timeout=5)
     # Our own server on this machine; its certificate is for the name people use.
-    context = ssl._create_unverified_context()  # noqa: S323, SLF001
+    context = ssl._create_unverified_context()  # noqa: S323
     return http.client.HTTPSConnection(host, settings.PORT, timeout=5, context=context)
