@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeAlias
@@ -109,21 +109,29 @@ class _Extras:
 
 
 def list_attributes(
-    run: Run, *, prefix: str = "", search: str = "", after: str = "", limit: int | None = None
+    run: Run,
+    *,
+    prefix: str = "",
+    search: str = "",
+    kinds: Collection[AttributeKind] = (),
+    after: str = "",
+    limit: int | None = None,
 ) -> list[AttributeView]:
     """The run's attributes by path, with the computed sys/ ones among them.
 
-    `prefix` keeps those in a namespace, `search` those whose path contains the text (any case), `after` those behind a
-    path (for paging). Costs a constant number of queries.
+    `prefix` keeps those in a namespace, `search` those whose path contains the text (any case), `kinds` those of the
+    kinds (all when empty), `after` those behind a path (for paging). Costs a constant number of queries.
     """
     rows = Attribute.objects.filter(run=run)
+    if kinds:
+        rows = rows.filter(definition__kind__in=kinds)
     if prefix:
         rows = rows.filter(definition__project_id=run.project_id).filter(below(prefix, "definition__path"))
     if search:
         rows = rows.filter(definition__path__icontains=search)
     views = {view.path: view for view in _views(run, rows)}
     for view in system_attributes(run):
-        is_inside = not prefix or view.path.startswith(f"{prefix}/")
+        is_inside = (not prefix or view.path.startswith(f"{prefix}/")) and (not kinds or view.kind in kinds)
         if is_inside and search.lower() in view.path.lower():
             views[view.path] = view
     ordered = [views[path] for path in sorted(views) if path > after]
