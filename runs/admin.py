@@ -176,8 +176,8 @@ class UploadAdmin(LoggedAdmin[Upload]):
 
 @admin.register(UploadPart)
 class UploadPartAdmin(LoggedAdmin[UploadPart]):
-    list_display = ("upload", "number", "first_byte", "size", "sha256")
-    list_select_related = ("upload",)
+    list_display = ("upload", "number", "first_byte", "file")
+    list_select_related = ("upload", "file")
 
 
 @admin.register(ProcessingJob)

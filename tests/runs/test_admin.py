@@ -1,0 +1,102 @@
+"""The admin shows every model, with data in it, to the operator and to nobody else."""
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.urls import reverse
+
+from runs.models import (
+    AttributeDefinition,
+    AttributeKind,
+    Chunk,
+    FileEntry,
+    FileSeriesEntry,
+    JobKind,
+    ProcessingJob,
+    RunSignal,
+    SignalKind,
+    Thumbnail,
+    Upload,
+    UploadPart,
+)
+from runs.operations import AddTags, AppendFloats, AssignValue, BatchIdentity
+from runs.series import store
+from runs.services.files import store_bytes
+from runs.services.ingest import apply_operations
+
+OURS = [model for app in ("projects", "runs") for model in apps.get_app_config(app).get_models()]
+MODELS = [model for model in OURS if not model._meta.auto_created]
+
+
+@pytest.fixture
+def operator(alice, client):
+    alice.is_staff = alice.is_superuser = True
+    alice.save()
+    client.force_login(alice)
+    return client
+
+
+@pytest.fixture
+def filled(run, project, bob, token):
+    operations = [
+        AssignValue(path="a", kind=AttributeKind.STRING, value="text", index=0),
+        AssignValue(path="a", kind=AttributeKind.FLOAT, value=1.0, index=1),
+        AppendFloats(path="loss", values=[1.0], steps=[None], timestamps=[1], index=2),
+        AddTags(path="sys/tags", tags=["x"], index=3),
+    ]
+    for seq in (1, 2):
+        identity = BatchIdentity(writer="6f2c1f5e-6d0c-4b7e-9a51-0d3b2f0a7c11", seq=seq)
+        apply_operations(run, operations, identity=identity)
+        if seq == 1:
+            store.flush(run.pk)
+    file = store_bytes(run, [b"bytes"])
+    definition = AttributeDefinition.objects.first()
+    FileEntry.objects.create(run=run, definition=definition, name="f", file=file)
+    FileSeriesEntry.objects.create(run=run, definition=definition, step=0, timestamp_ms=1, file=file)
+    Thumbnail.objects.create(file=file, size=160, width=1, height=1, storage_key="t")
+    ProcessingJob.objects.create(file=file, kind=JobKind.IMAGE)
+    RunSignal.objects.create(run=run, kind=SignalKind.STOP)
+    upload = Upload.objects.create(run=run, attribute_path="a", total_length=5, expires_at=run.created_at)
+    UploadPart.objects.create(upload=upload, number=0, first_byte=0, file=file)
+    assert Chunk.objects.exists()
+    return run
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label)
+def test_every_model_can_be_listed_searched_and_opened(operator, filled, model):
+    assert admin.site.is_registered(model)
+    name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+    row = model._default_manager.first()
+    assert row is not None
+    assert operator.get(reverse(f"{name}_changelist")).status_code == 200
+    if admin.site.get_model_admin(model).search_fields:
+        assert operator.get(reverse(f"{name}_changelist"), {"q": "x"}).status_code == 200
+    assert operator.get(reverse(f"{name}_change", args=[row.pk])).status_code == 200
+
+
+def test_what_was_logged_can_not_be_edited(operator, filled):
+    attribute = filled.attributes.first()
+    address = reverse("admin:runs_attribute_change", args=[attribute.pk])
+    assert operator.post(address, {"number": "99"}).status_code == 403
+
+
+def test_tokens_can_not_be_made_in_the_admin_and_show_no_secret(operator, filled, token):
+    assert operator.get(reverse("admin:projects_apitoken_add")).status_code == 403
+    page = operator.get(reverse("admin:projects_apitoken_changelist")).content.decode()
+    assert token not in page
+
+
+@pytest.mark.parametrize("person", ["alice", "bob", "charlie"])
+def test_the_admin_is_closed_to_everybody_else(client, run, bob, charlie, person, django_user_model):
+    client.force_login(django_user_model.objects.get(username=person))
+    answer = client.get(reverse("admin:runs_run_changelist"))
+    assert answer.status_code == 302
+    assert "login" in answer["Location"]
+
+
+def test_runs_are_moved_to_the_trash_and_back(operator, filled):
+    address = reverse("admin:runs_run_changelist")
+    for action, is_trashed in (("move_to_trash", True), ("take_out_of_trash", False)):
+        operator.post(address, {"action": action, "_selected_action": [filled.pk]})
+        filled.refresh_from_db()
+        assert (filled.trashed_at is not None) is is_trashed
