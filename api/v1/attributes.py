@@ -55,8 +55,6 @@ class AttributeList(ApiView):
         after = decode_cursor("attributes", query["cursor"]) or ""
         prefix = query["prefix"].strip("/")
         kinds = [kind_by_name(name) for name in query["kind"]]
-        views = list_attributes(
-            run, prefix=prefix, search=query["search"], kinds=kinds, after=after, limit=limit + 1
-        )
+        views = list_attributes(run, prefix=prefix, search=query["search"], kinds=kinds, after=after, limit=limit + 1)
         following = encode_cursor("attributes", views[limit - 1].path) if len(views) > limit else None
         return Response(page([describe_attribute(view) for view in views[:limit]], following))

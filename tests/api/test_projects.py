@@ -79,7 +79,9 @@ def test_a_body_that_is_no_object_is_refused(api, organization, body):
 
 
 def test_a_taken_name_is_a_conflict(api, project):
-    assert refused(api.post("projects/", {"organization": "lab", "name": "Tutorial"}), 409, "conflict")["field"] == "name"
+    assert (
+        refused(api.post("projects/", {"organization": "lab", "name": "Tutorial"}), 409, "conflict")["field"] == "name"
+    )
 
 
 def test_an_organization_of_others_does_not_exist(as_user, organization, charlie):
@@ -106,7 +108,9 @@ def test_a_contributor_may_not_change_the_project(as_user, project, bob):
     assert answer["role"] == "owner"
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=1001", "limit=x", "cursor=x", "cursor=%00", "colour=red", "search=%00"])
+@pytest.mark.parametrize(
+    "query", ["limit=0", "limit=1001", "limit=x", "cursor=x", "cursor=%00", "colour=red", "search=%00"]
+)
 def test_faulty_parameters_are_refused(api, project, query):
     answer = api.get(f"projects/?{query}")
     assert answer.status_code == 400
