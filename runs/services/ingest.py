@@ -69,7 +69,7 @@ def apply_operations(run: Run, operations: Sequence[Operation], *, identity: Bat
 
 
 def _locked(run: Run) -> Run:
-    locked = Run.objects.select_for_update().filter(pk=run.pk).first()
+    locked = Run.objects.select_for_update(no_key=True).filter(pk=run.pk).first()
     if locked is None:
         raise NotFound
     return locked

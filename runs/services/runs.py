@@ -152,7 +152,7 @@ def _set_trashed(runs: list[Run], trashed_at: datetime | None) -> list[Run]:
 def request_signal(*, run: Run, kind: SignalKind, requested_by: User | None, seconds: int = 60) -> RunSignal:
     """Ask a live run's client to stop (after sending what it holds) or to abort. Asking again while one waits is one
     request. Raises InvalidInput for a run that is not alive: nobody would hear it."""
-    locked = Run.objects.select_for_update().filter(pk=run.pk).first()
+    locked = Run.objects.select_for_update(no_key=True).filter(pk=run.pk).first()
     if locked is None:
         raise NotFound
     if not locked.is_alive:
