@@ -6,6 +6,7 @@ from __future__ import annotations
 from celery import shared_task
 
 from runs.files.limits import memory_limit
+from runs.series import flush_pending
 from runs.services import processing, sweeping
 
 PROCESSING_SECONDS = 40
@@ -17,6 +18,12 @@ def process_file(job_id: int) -> None:
     """Make the previews or facts of one uploaded file."""
     with memory_limit(PROCESSING_MEMORY):
         processing.run_job(job_id)
+
+
+@shared_task
+def flush_series() -> None:
+    """Move points that wait in the log into chunks; run every few seconds."""
+    flush_pending()
 
 
 @shared_task

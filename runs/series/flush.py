@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 
 from runs.models import BatchLog, Chunk, Run, Writer
 from runs.series import chunks
 from runs.series.chunks import CHUNK_BYTES, CHUNK_POINTS, FULL, OPEN
 from runs.series.current import first_late_steps
 from runs.series.layout import ChunkFacts, Segment, chunk_facts, late_chunks, lay_out, load_data, slices
-from runs.series.pending import MAX_MARKS
+from runs.series.pending import MAX_MARKS, runs_to_flush
 from runs.series.points import Points, cut, fill, joined
 from runs.series.summary import Summary, read_summaries, summarise, write_summaries
 from runs.series.tail import LogPoints, Tail, collect, resolve
+
+logger = logging.getLogger(__name__)
 
 SLICE_ROWS = 256
 SLICE_POINTS = 500_000
@@ -34,6 +37,17 @@ def flush(run_id: int) -> int:
         moved += count
         if is_done:
             break
+    return moved
+
+
+def flush_pending(limit: int = 100) -> int:
+    """Flush the runs that wait for it; returns the points moved. A failure with one does not hold up the others."""
+    moved = 0
+    for run_id in runs_to_flush(limit):
+        try:
+            moved += flush(run_id)
+        except (DatabaseError, ValueError):
+            logger.exception("The points of run %d could not be flushed; they stay in the log.", run_id)
     return moved
 
 

@@ -2,8 +2,8 @@
 
 A client of the Neptune wire that crashed sends its queue again, from an operation that may have been stored and cut
 into batches elsewhere than before. The points in such a batch carry no number either: a point is known by its
-timestamp and value only, and logging one value several times within a millisecond is legitimate. So equal points alone prove nothing.
-A series of a batch counts as sent again when its first point is stored already and
+timestamp and value only, and logging one value several times within a millisecond is legitimate. So equal points alone
+prove nothing. A series of a batch counts as sent again when its first point is stored already and
 
 - the store also holds points of the series with a later timestamp (the queue went back in time), or
 - an earlier batch began the series with the very same point (the batch was cut longer or shorter this time).

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -282,7 +283,7 @@ def test_chunks_of_a_series_never_overlap(recorder: Recorder, loss: SeriesKey):
         recorder.log(loss, [(float(step), 1, 1.0) for step in random.integers(0, 40_000, 1500)])
         recorder.flush()
     chunks = list(Chunk.objects.order_by("first_step"))
-    assert all(one.last_step < other.first_step for one, other in zip(chunks, chunks[1:], strict=False))
+    assert all(one.last_step < other.first_step for one, other in pairwise(chunks))
     assert all(chunk.point_count <= 8192 for chunk in chunks)
 
 

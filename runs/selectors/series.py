@@ -1,0 +1,78 @@
+"""Reading series by run and path: charts, pages of values, and what came since."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from projects.exceptions import NotFound
+from runs.models import Attribute, AttributeKind, Run
+from runs.series import store
+from runs.series.base import Axis, SeriesKey, SeriesSlice, StringPage
+
+
+@dataclass(frozen=True, slots=True)
+class ChartLine:
+    """One float series of one run, drawn from `points`."""
+
+    run: Run
+    path: str
+    points: SeriesSlice
+
+
+def read_chart(
+    runs: Sequence[Run],
+    paths: Sequence[str],
+    *,
+    max_points: int,
+    first: float | None = None,
+    last: float | None = None,
+    axis: Axis = Axis.STEP,
+) -> list[ChartLine]:
+    """The float series at these paths in these runs, each with at most `max_points` points of the range, in the
+    order of paths and then runs. A run that has no float series at a path is left out there.
+
+    The number of queries does not depend on the number of series.
+    """
+    keys = _float_keys(runs, paths)
+    wanted = [(run, path) for path in dict.fromkeys(paths) for run in runs if (run.pk, path) in keys]
+    slices = store.read(
+        [keys[run.pk, path] for run, path in wanted], max_points=max_points, first=first, last=last, axis=axis
+    )
+    return [ChartLine(run, path, points) for (run, path), points in zip(wanted, slices, strict=True)]
+
+
+def read_added(run: Run, path: str, cursor: str, *, max_points: int) -> SeriesSlice | None:
+    """The points of a float series that came after `cursor` was given out, or None: read the series again."""
+    return store.read_since(_key(run, path, AttributeKind.FLOAT_SERIES), cursor, max_points=max_points)
+
+
+def float_page(run: Run, path: str, *, offset: int, limit: int) -> SeriesSlice:
+    """Points number `offset` and following of a float series, exact and by step."""
+    return store.read_page(_key(run, path, AttributeKind.FLOAT_SERIES), offset=offset, limit=limit)
+
+
+def string_page(run: Run, path: str, *, offset: int, limit: int) -> StringPage:
+    """Lines number `offset` and following of a string series. A negative offset counts from the end."""
+    return store.read_strings(_key(run, path, AttributeKind.STRING_SERIES), offset=offset, limit=limit)
+
+
+def iterate_floats(run: Run, path: str) -> Iterator[SeriesSlice]:
+    """All points of a float series by step, a few thousand at a time."""
+    return store.iterate(_key(run, path, AttributeKind.FLOAT_SERIES))
+
+
+def _float_keys(runs: Sequence[Run], paths: Sequence[str]) -> dict[tuple[int, str], SeriesKey]:
+    rows = Attribute.objects.filter(
+        run__in=runs, definition__path__in=paths, definition__kind=AttributeKind.FLOAT_SERIES
+    ).values_list("run_id", "definition__path", "definition_id")
+    return {(run_id, path): SeriesKey(run_id, definition_id) for run_id, path, definition_id in rows}
+
+
+def _key(run: Run, path: str, kind: AttributeKind) -> SeriesKey:
+    """The series at a path; raises NotFound if the run has none of this kind there."""
+    row = Attribute.objects.filter(run=run, definition__path=path, definition__kind=kind)
+    definition_id = row.values_list("definition_id", flat=True).first()
+    if definition_id is None:
+        raise NotFound(f"The run has no series of this kind at {path}.")
+    return SeriesKey(run.pk, definition_id)
