@@ -36,7 +36,7 @@ imports: setup-dev
 	@.venv/bin/lint-imports
 
 templates: setup-dev
-	@.venv/bin/djlint web --check --lint --quiet
+	@.venv/bin/djlint web api --lint --quiet
 
 format: setup-dev  ## Rewrite the code in the house style
 	@$(PYTHON) -m ruff check --fix .
@@ -49,7 +49,7 @@ demo: setup  ## Fill the running server with believable data through the real cl
 	@scripts/demo.sh
 
 bench: setup-dev  ## Measure: serving, ingest, series
-	@$(PYTHON) -m bench
+	@$(PYTHON) -m bench.serving && $(PYTHON) -m bench.ingest
 
 clean:  ## Remove what was installed and built; your data in var/ stays
 	rm -rf .venv .venvs .build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -18,6 +18,18 @@ os.umask(0o077)  # whatever is written, in whatever folder, is this user's alone
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
+
+
+def _number(name: str, default: int, lowest: int, highest: int) -> int:
+    try:
+        value: int = env.int(name, default=default)
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} must be a whole number.") from None
+    if not lowest <= value <= highest:
+        raise ImproperlyConfigured(f"{name} must lie between {lowest} and {highest}.")
+    return value
+
+
 django_stubs_ext.monkeypatch()  # lets generic Django classes be subscripted: ModelAdmin[Run]
 
 DEBUG = env.bool("DEBUG", default=False)
@@ -25,7 +37,7 @@ DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / "var"))).resolve()
 DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 HOST = env.str("HOST", default="127.0.0.1")
-PORT = env.int("PORT", default=8000)
+PORT = _number("PORT", 8000, 1, 65_535)
 TLS_CERTIFICATE = env.str("TLS_CERTIFICATE", default="")
 TLS_KEY = env.str("TLS_KEY", default="")
 if bool(TLS_CERTIFICATE) != bool(TLS_KEY):
@@ -149,18 +161,10 @@ IS_EMBEDDED = DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3"
 
 # --- processes --------------------------------------------------------------------------------------------------------
 # SQLite has one writer at a time, and a second web process was measured to gain nothing.
-WEB_WORKERS = env.int("WEB_WORKERS", default=1 if IS_EMBEDDED else min(os.cpu_count() or 1, 4))
-WEB_THREADS = env.int("WEB_THREADS", default=8)
-WEB_STREAM_THREADS = env.int("WEB_STREAM_THREADS", default=8)
-TASK_PROCESSES = env.int("TASK_PROCESSES", default=1 if IS_EMBEDDED else 2)
-for _name, _number in (
-    ("WEB_WORKERS", WEB_WORKERS),
-    ("WEB_THREADS", WEB_THREADS),
-    ("WEB_STREAM_THREADS", WEB_STREAM_THREADS),
-    ("TASK_PROCESSES", TASK_PROCESSES),
-):
-    if not 1 <= _number <= 64:
-        raise ImproperlyConfigured(f"{_name} must lie between 1 and 64.")
+WEB_WORKERS = _number("WEB_WORKERS", 1 if IS_EMBEDDED else min(os.cpu_count() or 1, 4), 1, 64)
+WEB_THREADS = _number("WEB_THREADS", 8, 1, 256)
+WEB_STREAM_THREADS = _number("WEB_STREAM_THREADS", 8, 1, 256)
+TASK_PROCESSES = _number("TASK_PROCESSES", 1 if IS_EMBEDDED else 2, 1, 64)
 
 # --- broker and tasks -------------------------------------------------------------------------------------------------
 REDIS_URL = env.str("REDIS_URL", default="")
@@ -219,7 +223,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _is_https
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 # Browsers remember it: switch it on when https is there to stay.
-SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=0)
+SECURE_HSTS_SECONDS = _number("HSTS_SECONDS", 0, 0, 10**9)
 # A proxy in front that ends TLS says so in this header; trust it only where that proxy sets it on every request.
 if env.bool("BEHIND_TLS_PROXY", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -227,6 +231,9 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "SAMEORIGIN"
+# Left to the operator: other hosts below the domain (W005), the browsers' preload list (W021). The server speaks one
+# scheme, so there is nothing to redirect (W008). Our own pages frame previews of files (W019).
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W008", "security.W019", "security.W021"]
 
 # --- language and time ------------------------------------------------------------------------------------------------
 LANGUAGE_CODE = "en-us"
@@ -278,11 +285,13 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": [],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "NUM_PROXIES": env.int("NUM_PROXIES", default=0),
+    "NUM_PROXIES": _number("NUM_PROXIES", 0, 0, 10),
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Tracking Platform API",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1/",
+    "PREPROCESSING_HOOKS": ["tracking_platform.schema.only_native_api"],
 }

@@ -9,8 +9,8 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DEFAULT_DB_ALIAS, OperationalError, connections
 from django.db.migrations.executor import MigrationExecutor
 
 from tracking_platform.serving import first_run
@@ -25,9 +25,13 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         with only_one(Path(settings.DATA_DIR)):
             check_port(settings.HOST, settings.PORT)
-            bring_up_to_date()
-            values, is_new = first_run.prepare()
-            connections.close_all()
+            try:
+                bring_up_to_date()
+                values, is_new = first_run.prepare()
+            except OperationalError as error:
+                raise CommandError(f"The database can't be used: {error}") from error
+            finally:
+                connections.close_all()
             text = first_run.announcement(values, is_new=is_new)
             Supervisor(programs(), is_ready=answers, on_ready=lambda: say(text)).run()
 
