@@ -49,7 +49,7 @@ class ClientConfigView(WireView):
                 "pyLibVersions": {},
                 "multiPartUpload": UPLOAD_LIMITS,
                 "artifacts": {"enabled": False, "apiVersion": 2},
-                "sysNameSetByBackend": False,
+                "sysNameSetByBackend": True,
             }
         )
 

@@ -30,6 +30,8 @@ from runs.selectors.attributes import list_attributes
 from runs.services.runs import create_run, ping_run, trash_runs
 
 MAX_SMALL_BODY = 1024 * 1024
+# The clients leave naming a run to us: they would otherwise name it anew whenever it is opened again.
+UNNAMED = "Untitled"
 MAX_TRASHED_AT_ONCE = 1000
 
 
@@ -44,7 +46,7 @@ class ExperimentView(WireView):
             raise InvalidInput(str(problem)) from None
         project = project_by_identifier(actor, new.project, Action.LOG)
         owner = actor.user if isinstance(actor.user, User) else None
-        run, _ = create_run(project=project, owner=owner, custom_id=new.custom_id, git=new.git)
+        run, _ = create_run(project=project, owner=owner, custom_id=new.custom_id, git=new.git, name=UNNAMED)
         return json_answer(containers.experiment(run))
 
     def get(self, request: Request) -> HttpResponse:

@@ -39,12 +39,12 @@ def _apply(run: Run, body: bytes) -> list[OperationError]:
     identity = BatchIdentity(digest=hashlib.sha256(body).hexdigest())
     with ImageShelf(run) as shelf:
         try:
-            batch = read_batch(parse_json(body), shelf.keep)
+            read = read_batch(parse_json(body), shelf.keep)
         except BadValue as problem:
             raise MalformedBody(str(problem), position=0) from None
-        operations = shelf.stored(batch.operations)
+        operations = shelf.stored(read)
     result = apply_operations(run, operations, identity=identity)
-    return sorted([*batch.errors, *result.errors], key=lambda error: error.index)
+    return sorted(result.errors, key=lambda error: error.index)
 
 
 def operation_errors(errors: Sequence[OperationError]) -> list[dict[str, Any]]:

@@ -1,19 +1,164 @@
-"""Tables of runs."""
+"""Tables of runs: filtered and sorted by the clients' query language, paged by offset."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from django.db.models import F, FloatField, OuterRef, QuerySet, Subquery, TextField
+from django.db.models.functions import Coalesce
 from django.http import HttpResponse
 from rest_framework.request import Request
 
+from api.body import read_body
 from api.compat.neptune.answers import json_answer
-from api.compat.neptune.views.base import WireView
+from api.compat.neptune.body import parse_json
+from api.compat.neptune.filters import runs_matching
+from api.compat.neptune.views.base import WireView, actor_of, parameter, project_by_identifier, raw, whole_number
+from api.compat.neptune.wire.attributes import KINDS, WIRE_TYPES, attribute
+from api.compat.neptune.wire.containers import WIRE_KINDS
+from api.compat.neptune.wire.nql import QuerySyntaxError, parse
+from projects.access import Action
+from projects.exceptions import InvalidInput
+from projects.models import Project
+from runs.models import Attribute, AttributeDefinition, AttributeKind, ContainerKind, Run
+from runs.selectors.attributes import get_attributes, list_attributes, system_attributes
+
+MAX_PARAMETERS_BYTES = 1024 * 1024
+MAX_ROWS = 10_000
+MAX_NAMES = 10_000
+MAX_COLUMNS = 1000
+DEFAULT_ROWS = 100
+_COLUMN_SORTS = {
+    "sys/creation_time": "created_at",
+    "sys/modification_time": "touched_at",
+    "sys/ping_time": "last_ping_at",
+    "sys/id": "number",
+    "sys/size": "size_bytes",
+    "sys/running_time": "running_seconds",
+    "sys/monitoring_time": "running_seconds",
+    "sys/trashed": "trashed_at",
+    "sys/state": "last_ping_at",
+}
+_TEXT_SORTS = {"string", "stringSeries", "file", "artifact", "gitRef"}
 
 
 class EntriesView(WireView):
     def post(self, request: Request) -> HttpResponse:
-        return json_answer({"matchingItemCount": 0, "entries": []})
+        """A page of the runs that match a query, and how many match in all."""
+        project = _project(request)
+        parameters = _parameters(request)
+        runs = _sorted(project, _matching(project, request, parameters), parameters.get("sorting"))
+        offset, limit = _page(parameters.get("pagination"))
+        paths = _columns(parameters.get("attributeFilters"))
+        page = runs.select_related("owner")[offset : offset + limit] if limit else []
+        return json_answer(
+            {"matchingItemCount": runs.count(), "entries": [_entry(project, run, paths) for run in page]}
+        )
 
 
 class AttributeNamesView(WireView):
     def post(self, request: Request) -> HttpResponse:
-        return json_answer({"entries": []})
+        """The (name, type) pairs that occur in a project; `search` is part of the name, or a regular expression of
+        plain characters, as the clients send."""
+        project = _project(request)
+        _parameters(request)
+        search = _plain(request.GET.get("search", ""))
+        limit = whole_number(request, "limit", default=MAX_NAMES, highest=MAX_NAMES)
+        definitions = AttributeDefinition.objects.filter(project=project, path__contains=search)
+        names = {(path, WIRE_TYPES[AttributeKind(kind)]) for path, kind in definitions.values_list("path", "kind")}
+        for view in system_attributes(Run(project=project)):
+            if search in view.path:
+                names.add((view.path, WIRE_TYPES[view.kind]))
+        return json_answer({"entries": [{"name": name, "type": kind} for name, kind in sorted(names)[:limit]]})
+
+
+def _project(request: Request) -> Project:
+    return project_by_identifier(actor_of(request), parameter(request, "projectIdentifier"), Action.VIEW)
+
+
+def _parameters(request: Request) -> dict[str, Any]:
+    body = read_body(raw(request), limit=MAX_PARAMETERS_BYTES)
+    parameters = parse_json(body) if body else {}
+    if not isinstance(parameters, dict):
+        raise InvalidInput("The body is not an object.")
+    return parameters
+
+
+def _matching(project: Project, request: Request, parameters: dict[str, Any]) -> QuerySet[Run]:
+    asked = set(request.GET.getlist("type")) or {"run"}
+    kinds = [kind for kind, name in WIRE_KINDS.items() if name in asked and kind != ContainerKind.PROJECT]
+    query = parameters.get("query") or {}
+    text = query.get("query", "") if isinstance(query, dict) else None
+    if not isinstance(text, str) or "\x00" in text:
+        raise _syntax_error()
+    try:
+        condition = runs_matching(project, parse(text))
+    except QuerySyntaxError:
+        raise _syntax_error() from None
+    return Run.objects.filter(project=project, kind__in=kinds).filter(condition)
+
+
+def _syntax_error() -> InvalidInput:
+    return InvalidInput("Syntax error", code="syntax_error")  # the title that a client looks for, letter by letter
+
+
+def _sorted(project: Project, runs: QuerySet[Run], sorting: object) -> QuerySet[Run]:
+    """Newest first unless asked otherwise; runs without the attribute come last."""
+    sorting = sorting if isinstance(sorting, dict) else {}
+    by = sorting.get("sortBy")
+    name, kind = (by.get("name"), by.get("type")) if isinstance(by, dict) else (None, None)
+    is_ascending = sorting.get("dir") == "ascending"
+    if not isinstance(name, str) or not isinstance(kind, str):
+        name, kind = "sys/creation_time", "datetime"
+    column = _COLUMN_SORTS.get(name)
+    if column is None:
+        runs, column = runs.annotate(sort_value=_sort_value(project, name, kind)), "sort_value"
+    key = F(column).asc(nulls_last=True) if is_ascending else F(column).desc(nulls_last=True)
+    return runs.order_by(key, "pk" if is_ascending else "-pk")
+
+
+def _sort_value(project: Project, name: str, kind: str) -> Subquery:
+    if "\x00" in name:
+        raise InvalidInput("The name of the column to sort by can't be a path.")
+    values = Attribute.objects.filter(run=OuterRef("pk"), definition__project=project, definition__path=name)
+    if kind in _TEXT_SORTS:
+        return Subquery(values.values(value=Coalesce("long_text", "text"))[:1], output_field=TextField())
+    if kind in KINDS and kind not in {"float", "int"}:
+        values = values.filter(definition__kind=KINDS[kind])
+    return Subquery(values.values("number")[:1], output_field=FloatField())
+
+
+def _page(pagination: object) -> tuple[int, int]:
+    pagination = pagination if isinstance(pagination, dict) else {}
+    offset, limit = pagination.get("offset", 0), pagination.get("limit", DEFAULT_ROWS)
+    for number in (offset, limit):
+        if isinstance(number, bool) or not isinstance(number, int) or number < 0:
+            raise InvalidInput("Offset and limit of the pagination are whole numbers.")
+    return min(offset, 2**62), min(limit, MAX_ROWS)
+
+
+def _columns(filters: object) -> list[str] | None:
+    """The paths asked for; None for all."""
+    if filters is None:
+        return None
+    paths = [each.get("path") for each in filters if isinstance(each, dict)] if isinstance(filters, list) else []
+    return [path for path in paths[:MAX_COLUMNS] if isinstance(path, str) and "\x00" not in path]
+
+
+def _entry(project: Project, run: Run, paths: Sequence[str] | None) -> dict[str, Any]:
+    run.project = project
+    views = list_attributes(run) if paths is None else list(get_attributes(run, paths).values())
+    return {
+        "experimentId": str(run.uuid),
+        "type": WIRE_KINDS[run.kind],
+        "organizationName": project.organization.name,
+        "projectName": project.name,
+        "attributes": [attribute(view) for view in views],
+    }
+
+
+def _plain(pattern: str) -> str:
+    r"""The text behind a pattern such as `^sys/name$` or `sys\/name`; the clients escape nothing else."""
+    return re.sub(r"\\(.)", r"\1", pattern.removeprefix("^").removesuffix("$")).replace("\x00", "")

@@ -5,7 +5,6 @@ The raw uploads are answered with exactly `{"errors": [...]}`; anything else cou
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable
 
 from django.http import HttpResponse
@@ -13,15 +12,15 @@ from rest_framework.request import Request
 
 from api.compat.neptune.answers import json_answer
 from api.compat.neptune.body import RANGE_MISMATCH, upload_pieces
-from api.compat.neptune.tar import BadArchive, clean_member_path, member_problem, read_members
 from api.compat.neptune.views.base import WireView, container_of, parameter, raw, whole_number
 from api.compat.neptune.views.operations import operation_errors
 from projects.access import Action
 from projects.exceptions import Conflict, InvalidInput, TooLarge
-from runs.models import Run, StoredFile
+from runs.files.archives import member_path_problem
+from runs.models import Run
 from runs.operations import AddFiles, AssignFile, BatchIdentity, Operation, OperationError
-from runs.services import blobs
-from runs.services.files import max_file_bytes, publish, store_bytes
+from runs.services.files import max_file_bytes, store_bytes
+from runs.services.filesets import store_tar_gz
 from runs.services.ingest import apply_operations
 from runs.services.uploads import (
     MAX_PART_BYTES,
@@ -109,27 +108,16 @@ class TarUploadView(WireView):
         path = parameter(request, "attribute")
         is_reset = request.GET.get("reset", "").lower() == "true"
         try:
-            members, problems = _unpacked(run, upload_pieces(raw(request), limit=MAX_TAR_BYTES))
-        except (BadArchive, TooLarge) as error:
+            stored = store_tar_gz(run, upload_pieces(raw(request), limit=MAX_TAR_BYTES))
+        except InvalidInput as error:
+            if isinstance(error, RangeMismatch):
+                raise
             return json_answer(_errors(error.message))
-        errors = [OperationError(0, path, "invalid_member", problem) for problem in problems]
-        return _linked(run, AddFiles(path=path, members=members, reset=is_reset), errors)
-
-
-def _unpacked(run: Run, chunks: Iterable[bytes]) -> tuple[dict[str, StoredFile], list[str]]:
-    """The archive's files, stored, by path, and what was wrong with the others. The last with a path counts."""
-    spooled: dict[str, blobs.Spooled] = {}
-    problems: list[str] = []
-    with contextlib.ExitStack() as cleanup:
-        for member in read_members(iter(chunks)):
-            if member.problem:
-                problems.append(member.problem)
-                continue
-            piece = blobs.spool(member.pieces, max_file_bytes())
-            cleanup.callback(piece.path.unlink, missing_ok=True)
-            spooled[member.path] = piece
-        files = publish(run, list(spooled.values())) if spooled else []
-    return dict(zip(spooled, files, strict=True)), problems
+        refused = [
+            OperationError(0, path, "invalid_member", f"{member.path[:200]} was left out. {member.reason}")
+            for member in stored.refused
+        ]
+        return _linked(run, AddFiles(path=path, members=stored.files, reset=is_reset), refused)
 
 
 def _linked(run: Run, operation: Operation, errors: Iterable[OperationError] = ()) -> HttpResponse:
@@ -153,7 +141,7 @@ def _extension(request: Request) -> str:
 
 
 def _member_path(request: Request) -> str:
-    path = parameter(request, "subPath")
-    if problem := member_problem(path):
+    path = parameter(request, "subPath").removeprefix("./")
+    if problem := member_path_problem(path):
         raise InvalidInput(problem, code="invalid_member")
-    return clean_member_path(path)
+    return path

@@ -1,15 +1,16 @@
 """The clients' operation objects, `{"path": …, "<operation>": {…}}`, as operations of the domain.
 
-A bad one never harms the others: it becomes an error with its index. Missing and null are the same everywhere, since
-the clients send either.
+A bad one never harms the others: it becomes an UnreadableOperation, which the domain reports. Missing and null are the
+same everywhere, since the clients send either.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import reprlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import NoneType
 from typing import Any, TypeAlias
 
@@ -33,8 +34,8 @@ from runs.operations import (
     DeleteAttribute,
     DeleteFiles,
     Operation,
-    OperationError,
     RemoveTags,
+    UnreadableOperation,
 )
 
 MAX_IMAGE_BYTES = 32 * 1024 * 1024
@@ -61,32 +62,31 @@ class LogImages(Operation):
     points: Sequence[ImagePoint]
 
 
-@dataclass(slots=True)
-class Batch:
-    """What a body says: operations to apply, and errors for those that can't be read."""
-
-    operations: list[Operation] = field(default_factory=list)
-    errors: list[OperationError] = field(default_factory=list)
-
-
-def read_batch(document: object, keep_image: KeepImage) -> Batch:
-    """The operations of an executeOperations body. Raises BadValue when it is not a list of objects at all.
+def read_batch(document: object, keep_image: KeepImage) -> list[Operation]:
+    """The operations of an executeOperations body. Raises BadValue when it is not a list at all.
 
     Elements are taken out of `document` as they are read, so that large ones do not stay in memory twice.
     """
     if not isinstance(document, list):
         raise BadValue("The body is not a list of operations.")
-    batch = Batch()
+    operations: list[Operation] = []
     document.reverse()
     for index in range(len(document)):
         element = document.pop()
-        path = element.get("path") if isinstance(element, dict) else None
         try:
-            batch.operations.append(read_operation(element, index, keep_image))
+            operations.append(read_operation(element, index, keep_image))
         except BadValue as problem:
-            shown = from_text(path, "The path") if isinstance(path, str) else ""
-            batch.errors.append(OperationError(index, shown, "invalid_operation", str(problem)))
-    return batch
+            path = element.get("path") if isinstance(element, dict) else None
+            operations.append(
+                UnreadableOperation(
+                    path=from_text(path, "The path") if isinstance(path, str) else "",
+                    index=index,
+                    code="invalid_operation",
+                    message=str(problem),
+                    value=reprlib.repr(element)[:200],
+                )
+            )
+    return operations
 
 
 def read_operation(element: object, index: int, keep_image: KeepImage) -> Operation:
