@@ -14,7 +14,8 @@ from projects.models import Project, User
 from runs.models import AttributeKind, ContainerKind, Run, RunSignal, SignalKind
 from runs.models.run import PING_TIMEOUT
 from runs.operations import AssignGitRef, AssignValue
-from runs.services.attributes import write_git_reference, write_values
+from runs.paths import TAG_PATHS
+from runs.services.attributes import create_attributes, resolve_definitions, write_git_reference, write_values
 
 MAX_CUSTOM_ID_LENGTH = 730
 
@@ -106,6 +107,9 @@ def project_container(project: Project) -> Run:
                 created_at=project.created_at,
             )
             _write_system_attributes(container, project.name)
+            # Clients expect a project to have its sets of tags from the start.
+            tags = resolve_definitions(project.pk, [(path, AttributeKind.STRING_SET) for path in sorted(TAG_PATHS)])
+            create_attributes(container, list(tags.values()))
             return container
     except IntegrityError:
         return Run.objects.get(project=project, kind=ContainerKind.PROJECT)
