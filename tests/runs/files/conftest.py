@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import sys
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from runs.models import Run
 from runs.operations import AssignFile, BatchIdentity, Operation
+from runs.services.ingest import apply_operations
 
 
 @pytest.fixture
@@ -17,8 +20,6 @@ def storage_folder(tmp_path: Path) -> Path:
 
 def apply(run: Run, *operations: Operation) -> None:
     """Apply operations that must all succeed."""
-    from runs.services.ingest import apply_operations
-
     result = apply_operations(run, operations, identity=BatchIdentity(digest=uuid.uuid4().hex))
     assert result.errors == ()
 
@@ -30,3 +31,23 @@ def assign(run: Run, path: str, file, extension: str = "") -> None:
 def blobs_in(folder: Path) -> set[str]:
     """The keys of all stored bytes, temporary files included."""
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+_opened: list[tuple[str, int]] | None = None
+
+
+def _note_opened(event: str, arguments: tuple) -> None:
+    if _opened is not None and event == "open" and isinstance(arguments[0], str):
+        _opened.append((arguments[0], arguments[2]))
+
+
+sys.addaudithook(_note_opened)
+
+
+@pytest.fixture
+def opened_files() -> Iterator[list[tuple[str, int]]]:
+    """The files opened while the test runs, with the flags they were opened with."""
+    global _opened
+    _opened = []
+    yield _opened
+    _opened = None
