@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from django.http import HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
 from django.utils.datastructures import MultiValueDict
+from drf_spectacular.openapi import AutoSchema
 from rest_framework import serializers
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
@@ -48,6 +50,18 @@ class FirstRenderer(BaseContentNegotiation):
         return renderers[0], str(renderers[0].media_type)
 
 
+class ResourceSchema(AutoSchema):  # type: ignore[no-untyped-call]
+    """Names operations after method and view, and groups them by the resource their address begins with."""
+
+    def get_operation_id(self) -> str:
+        words = re.sub(r"(?<!^)(?=[A-Z])", "_", type(self.view).__name__).lower()
+        return f"{self.method.lower()}_{words}"
+
+    def get_tags(self) -> list[str]:
+        parts = self.path.removeprefix("/api/v1/").strip("/").split("/")
+        return [parts[3] if parts[0] == "projects" and len(parts) > 3 else parts[0]]
+
+
 class ApiView(APIView):
     """Denies everybody who is not signed in, unless the view opens itself (see permissions.HasActor)."""
 
@@ -57,6 +71,7 @@ class ApiView(APIView):
     parser_classes: Sequence[type[BaseParser]] = [JsonBody]
     content_negotiation_class = FirstRenderer
     metadata_class = None
+    schema = ResourceSchema()  # type: ignore[no-untyped-call]
     http_method_names = ["get", "head", "post", "put", "patch", "delete"]
     is_open = False
     is_public_readable = False

@@ -28,7 +28,7 @@ from projects.exceptions import DomainError, NotFound
 from runs.access import access_file
 from runs.files.media_types import with_extension
 from runs.models import StoredFile
-from runs.selectors.files import download_name, find_thumbnail
+from runs.selectors.downloads import download_name, find_thumbnail
 from runs.services.files import read_range
 from runs.services.previews import read_thumbnail
 

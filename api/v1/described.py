@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from rest_framework import serializers
@@ -81,8 +81,10 @@ class AttributeAnswer(Output):
     range_maximum = serializers.FloatField(required=False, allow_null=True)
 
 
-def describe_row(row: RunRow) -> dict[str, Any]:
-    return {**_describe_run(row), "values": {path: _describe_cell(cell) for path, cell in row.cells.items()}}
+def describe_row(row: RunRow, columns: Collection[str]) -> dict[str, Any]:
+    """A line of the runs table with those of the columns that the run has."""
+    cells = {path: _describe_cell(row.cells[path]) for path in columns if path in row.cells}
+    return {**_describe_run(row), "values": cells}
 
 
 def describe_detail(row: RunRow, *, description: str, actions: list[str]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from api.body import UnsupportedMediaType, read_body, read_json
 from api.limits import INT64_MAX, OPERATIONS_BODY, OPERATIONS_PER_BATCH, POINTS_BODY
 from api.v1.operation_wire import OPERATION_NAMES, read_operations
 from api.v1.point_wire import MEDIA_TYPE, read_points
+from api.v1.series import PointsAnswer, PointsQuery, read_points_page
 from api.views import ApiView
 from api.wire import Output
 from projects.access import Action
@@ -111,6 +112,13 @@ class RunOperations(ApiView):
 
 
 class RunPoints(ApiView):
+    is_public_readable = True
+
+    @extend_schema(summary="Read exact points of a float series", parameters=[PointsQuery], responses=PointsAnswer)
+    def get(self, request: Request, uuid: uuids.UUID) -> Response:
+        run = access_run_by_uuid(self.actor, uuid, Action.VIEW)
+        return Response(read_points_page(run, self.query(PointsQuery)))
+
     @extend_schema(
         summary="Log points as binary columns",
         description="The layout is described in docs/reference/native-api.md.",

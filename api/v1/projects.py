@@ -25,7 +25,7 @@ _VISIBILITIES = [choice.value for choice in Visibility]
 
 class ProjectQuery(PageQuery):
     search = SearchField()
-    organization = serializers.CharField(max_length=NAME_MAX_LENGTH, required=False, default="")
+    organization = serializers.CharField(max_length=NAME_MAX_LENGTH, required=False, allow_blank=True, default="")
 
 
 class ProjectInput(Input):

@@ -97,7 +97,7 @@ class RunList(ApiView):
             search=query["search"],
             trashed=query["trashed"],
         )
-        return Response(page([describe_row(row) for row in runs.rows], runs.next_cursor, total=runs.total))
+        return Response(page([describe_row(row, columns) for row in runs.rows], runs.next_cursor, total=runs.total))
 
     @extend_schema(
         summary="Create a run",
@@ -118,7 +118,7 @@ class RunList(ApiView):
             )
             if is_new:
                 _change(run, {key: fields[key] for key in ("description", "tags") if fields.get(key)})
-        return created(_detail(run, self.actor), is_new=is_new)
+        return created(_detail(access_run_by_uuid(self.actor, run.uuid, Action.VIEW), self.actor), is_new=is_new)
 
 
 class RunView(ApiView):
