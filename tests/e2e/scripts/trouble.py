@@ -1,6 +1,7 @@
 """Do one thing that can't go well and print the class of the client's own exception, then its message."""
 
 import sys
+import uuid
 
 from client import QUIET, init_run
 
@@ -19,8 +20,9 @@ def unknown_run():
 
 def type_conflict():
     """Two connections to one run: the second does not know that the first made `value` a number."""
-    first = init_run(name="conflict", mode="sync", custom_run_id="conflict", **QUIET)
-    second = init_run(custom_run_id="conflict", mode="sync", **QUIET)
+    own_id = str(uuid.uuid4())
+    first = init_run(name="conflict", mode="sync", custom_run_id=own_id, **QUIET)
+    second = init_run(custom_run_id=own_id, mode="sync", **QUIET)
     first["value"] = 1.5
     second["value"] = "a text"
 
