@@ -194,6 +194,8 @@ def _accessed(actor: Actor, project: Project | None, action: Action) -> Project:
 
 def visible_organizations(actor: Actor) -> list[Organization]:
     """The organizations the actor belongs to, by name; the operator sees all. A token sees those of its projects."""
+    if actor.user_id is None:
+        return []
     organizations = Organization.objects.order_by("name")
     if not actor.is_operator:
         organizations = organizations.filter(memberships__user_id=actor.user_id)
@@ -205,7 +207,7 @@ def visible_organizations(actor: Actor) -> list[Organization]:
 def access_organization(actor: Actor, name: str, *, to_create_projects: bool = False) -> Organization:
     """The organization, if the actor is a member; with `to_create_projects`, one who may add projects to it."""
     organization = Organization.objects.filter(name__iexact=name).first()
-    if organization is None:
+    if organization is None or actor.user_id is None:
         raise NotFound
     if actor.is_operator:
         return organization

@@ -9,6 +9,6 @@ if TYPE_CHECKING:
 
 
 class ProjectQuerySet(models.QuerySet["Project"]):
-    def active(self) -> "ProjectQuerySet":
+    def active(self) -> ProjectQuerySet:
         """Neither archived nor in the trash."""
         return self.filter(archived_at__isnull=True, trashed_at__isnull=True)

@@ -188,10 +188,10 @@ class ProcessingJobAdmin(LoggedAdmin[ProcessingJob]):
     search_fields = ("file__uuid", "error")
     actions = ("try_again",)
 
-    @admin.action(description="Try the chosen jobs again", permissions=["view"])
+    @admin.action(description="Try the chosen parked jobs again", permissions=["view"])
     def try_again(self, request: HttpRequest, jobs: QuerySet[ProcessingJob]) -> None:
         for job in jobs:
-            retry_job(job)
+            retry_job(job.pk)
         self.message_user(request, f"{len(jobs)} jobs queued again.")
 
 

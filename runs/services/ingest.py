@@ -200,14 +200,15 @@ class _Batch:
     def _write_points(self, plans: Sequence[PathPlan], ids: dict[str, int]) -> None:
         floats = {ids[plan.path]: pack_floats(plan.floats, self.plan.errors) for plan in plans if plan.floats}
         strings = {ids[plan.path]: pack_strings(plan.strings, self.plan.errors) for plan in plans if plan.strings}
-        columns = [each for each in (*floats.values(), *strings.values()) if len(each)]
-        if not columns and not self.identity.is_numbered:
+        timestamps = [each.timestamps for each in floats.values() if len(each)]
+        timestamps += [each.timestamps for each in strings.values() if len(each)]
+        if not timestamps and not self.identity.is_numbered:
             return
         seq = self.identity.seq if self.identity.is_numbered else _unique_seq(self.run)
         self.heads = store.append(PointBatch(self.run.pk, self.writer, seq, floats, strings)).heads
-        if columns:
-            self.first_ms = min(int(each.timestamps.min()) for each in columns)
-            self.last_ms = max(int(each.timestamps.max()) for each in columns)
+        if timestamps:
+            self.first_ms = min(int(each.min()) for each in timestamps)
+            self.last_ms = max(int(each.max()) for each in timestamps)
         if count_unflushed(self.run.pk) > MAX_UNFLUSHED_BATCHES:
             store.flush(self.run.pk)  # the flusher does not keep up, or is dead: the request helps
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from runs.operations import AppendFloats, AppendStrings, OperationError
 from runs.series.base import FloatColumns, Floats, Integers, StringColumns
@@ -55,12 +56,15 @@ def _line_problem(line: str) -> str:
 
 def _positions(
     operation: AppendFloats | AppendStrings, errors: list[OperationError]
-) -> tuple[Floats, Integers, np.ndarray]:
+) -> tuple[Floats, Integers, NDArray[np.bool_]]:
     """Steps (NaN for "next"), timestamps, and a mask of the points whose position is possible."""
-    steps = np.round(np.asarray(operation.steps, dtype=np.float64), STEP_DECIMALS) + 0.0  # -0.0 and 0.0 are one step
+    steps: Floats = np.asarray(operation.steps, dtype=np.float64)
+    steps = np.asarray(np.round(steps, STEP_DECIMALS) + 0.0)  # -0.0 and 0.0 are one step
     timestamps = np.clip(np.asarray(operation.timestamps, dtype=np.float64), -1, MAX_TIMESTAMP_MS + 1).astype(np.int64)
     with np.errstate(invalid="ignore"):
-        keep = (np.isnan(steps) | (np.abs(steps) <= MAX_STEP)) & (timestamps >= 0) & (timestamps <= MAX_TIMESTAMP_MS)
+        keep: NDArray[np.bool_] = (
+            (np.isnan(steps) | (np.abs(steps) <= MAX_STEP)) & (timestamps >= 0) & (timestamps <= MAX_TIMESTAMP_MS)
+        )
     refused = len(keep) - int(np.count_nonzero(keep))
     if refused:
         message = (

@@ -14,7 +14,7 @@ from projects.access import (
     visible_projects,
 )
 from projects.exceptions import AccessDenied, NotFound
-from projects.models import OrganizationMember, OrganizationRole, Project, Scope, Visibility
+from projects.models import Organization, OrganizationMember, OrganizationRole, Project, Scope, Visibility
 from projects.services.tokens import issue_token
 
 ALL = frozenset(Action)
@@ -117,6 +117,8 @@ def test_names_are_found_in_any_case(project, alice):
 def test_organizations_are_listed_to_their_members_only(project, alice, charlie):
     assert visible_organizations(actor_for_user(alice)) == [project.organization]
     assert visible_organizations(actor_for_user(charlie)) == []
+    assert visible_organizations(ANONYMOUS) == []
+    Organization.objects.create(name="without-members")
     assert visible_organizations(ANONYMOUS) == []
 
 
