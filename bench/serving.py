@@ -76,6 +76,7 @@ class Probe:
 
     def __init__(self, port: int, session: int, database: str) -> None:
         self.port, self.session, self.database = port, session, database
+        self.failures = 0
 
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=60)
@@ -107,8 +108,14 @@ class Probe:
         def client() -> None:
             connection = self.http()
             for _ in range(count):
-                connection.request(method, path, body)
-                connection.getresponse().read()
+                try:
+                    connection.request(method, path, body)
+                    if connection.getresponse().read() and connection.sock is not None:
+                        continue
+                except (OSError, http.client.HTTPException):
+                    pass
+                self.failures += 1
+                connection = self.http()
 
         threads = [threading.Thread(target=client) for _ in range(CLIENTS)]
         for thread in threads:
@@ -293,15 +300,23 @@ def measure(candidate: Candidate, database_server: str, folder: Path, requests: 
         result["query"] = probe.load("GET", "/query", None, requests)
         result["batch"] = probe.load("POST", "/batch", BATCH, requests // 2)
         result["db_sessions"] = probe.sessions() - before - 1
-        result["upload"] = probe.upload()
-        result["slow_bodies"] = probe.slow_bodies()
-        result["slow_readers"] = probe.slow_readers()
-        result["slow_header_closed_s"] = probe.slow_headers()
-        result["keep_alive_20_s"] = probe.keeps_alive()
+        result["failures"] = probe.failures
+        result["upload"] = or_failed(probe.upload)
+        result["slow_bodies"] = or_failed(probe.slow_bodies)
+        result["slow_readers"] = or_failed(probe.slow_readers)
+        result["slow_header_closed_s"] = or_failed(probe.slow_headers)
+        result["keep_alive_20_s"] = or_failed(probe.keeps_alive)
         if command[2] == "granian":
-            result["killed_back_s"] = probe.recovers_s()
-        result["drains"] = probe.drains()
+            result["killed_back_s"] = or_failed(probe.recovers_s)
+        result["drains"] = or_failed(probe.drains)
     return result
+
+
+def or_failed(measurement: Callable[[], Any]) -> Any:
+    try:
+        return measurement()
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        return f"failed: {error}"
 
 
 def main() -> None:

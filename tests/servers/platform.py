@@ -15,6 +15,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import psutil
@@ -80,6 +81,7 @@ class Platform:
     # --- its life ---
     def start(self, *, seconds: float = 90.0) -> None:
         """Start the group and wait until every part works."""
+        set_up()
         self.data_dir.mkdir(parents=True, exist_ok=True)
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
@@ -120,6 +122,12 @@ class Platform:
 
     def _gave_up(self) -> bool:
         return self.process is not None and self.process.poll() is not None
+
+
+@cache
+def set_up() -> None:
+    """The same set-up that `make run` does first; static files that were changed since are collected."""
+    subprocess.run(["scripts/bootstrap.sh"], cwd=ROOT, check=True, stdin=subprocess.DEVNULL)
 
 
 def _command(process: psutil.Process) -> list[str]:

@@ -102,7 +102,11 @@ class ThreadedBridge:
         """Run the application in this thread. A streaming answer is left to be sent block by block."""
         environ["wsgi.file_wrapper"] = FileBlocks
         answer = Answer()
-        blocks = self._application(environ, answer.start)
+        try:
+            blocks = self._application(environ, answer.start)
+        except Exception:  # Django answers errors itself; here even that failed
+            logger.exception("%s %s could not be answered.", environ["REQUEST_METHOD"], environ["PATH_INFO"])
+            return _plain_answer(500, "internal_error", "Something went wrong here. The server's log has the details.")
         if getattr(blocks, "streaming", False):
             answer.blocks = blocks
             return answer
@@ -164,10 +168,16 @@ def _states_length(scope: Scope) -> bool:
     return any(name == b"content-length" for name, _ in scope["headers"])
 
 
+def _plain_answer(status: int, code: str, message: str) -> Answer:
+    answer = Answer()
+    answer.status, answer.body = status, json.dumps({"code": code, "message": message}).encode()
+    answer.headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(answer.body))]
+    return answer
+
+
 async def _refuse(send: Send, status: int, code: str, message: str) -> None:
-    body = json.dumps({"code": code, "message": message}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-    headers.append((b"connection", b"close"))
+    answer = _plain_answer(status, code, message)
+    answer.headers.append((b"connection", b"close"))
     with suppress(OSError):
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        await send(answer.event())
+        await send({"type": "http.response.body", "body": answer.body})
