@@ -14,6 +14,7 @@ from typing import Any
 
 from django.utils.dateparse import parse_datetime
 
+from api.limits import MEMBERS_PER_OPERATION
 from runs.models import AttributeKind
 from runs.operations import (
     AddTags,
@@ -222,6 +223,13 @@ def _configure(document: Mapping[str, Any], path: str, index: int, arrived: int)
     return ConfigureSeries(path=path, index=index, minimum=minimum, maximum=maximum, unit=unit)
 
 
+def _delete_files(document: Mapping[str, Any], path: str, index: int, arrived: int) -> Operation:
+    members = _texts(document, "members")
+    if len(members) > MEMBERS_PER_OPERATION:
+        raise Unreadable(f"There are {len(members)} members; the limit is {MEMBERS_PER_OPERATION} at a time.")
+    return DeleteFiles(path=path, index=index, member_paths=members)
+
+
 _READERS: dict[str, Callable[[Mapping[str, Any], str, int, int], Operation]] = {
     "assign": _assign,
     "append": _append,
@@ -231,8 +239,6 @@ _READERS: dict[str, Callable[[Mapping[str, Any], str, int, int], Operation]] = {
     "remove_tags": lambda document, path, index, _: RemoveTags(path=path, index=index, tags=_texts(document, "tags")),
     "clear_tags": lambda _, path, index, __: ClearTags(path=path, index=index),
     "delete": lambda _, path, index, __: DeleteAttribute(path=path, index=index),
-    "delete_files": lambda document, path, index, _: DeleteFiles(
-        path=path, index=index, member_paths=_texts(document, "members")
-    ),
+    "delete_files": _delete_files,
 }
 OPERATION_NAMES = tuple(_READERS)
