@@ -1,11 +1,13 @@
 """Reusable filters on projects. Who may see which is decided in projects/access.py alone."""
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING
 
 from django.db import models
 
 if TYPE_CHECKING:
-    pass
+    from projects.models.project import Project
 
 
 class ProjectQuerySet(models.QuerySet["Project"]):
