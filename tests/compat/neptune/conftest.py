@@ -29,10 +29,10 @@ class Wire:
     headers: dict[str, str]
     project: Project
 
-    def get(self, path: str, **query: Any) -> Any:
+    def get(self, path: str, /, **query: Any) -> Any:
         return self.client.get(f"{path}?{urlencode(query, doseq=True)}", headers=self.headers)
 
-    def post(self, path: str, body: Any = b"", **query: Any) -> Any:
+    def post(self, path: str, body: Any = b"", /, **query: Any) -> Any:
         is_raw = isinstance(body, bytes)
         return self.client.post(
             f"{path}?{urlencode(query, doseq=True)}",

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import F, FloatField, OuterRef, QuerySet, Subquery, TextField
-from django.db.models.functions import Coalesce
 from django.http import HttpResponse
 from rest_framework.request import Request
 
@@ -124,7 +123,7 @@ def _sort_value(project: Project, name: str, kind: str) -> Subquery:
         raise InvalidInput("The name of the column to sort by can't be a path.")
     values = Attribute.objects.filter(run=OuterRef("pk"), definition__project=project, definition__path=name)
     if kind in _TEXT_SORTS:
-        return Subquery(values.values(value=Coalesce("long_text", "text"))[:1], output_field=TextField())
+        return Subquery(values.values("text")[:1], output_field=TextField())
     if kind in KINDS and kind not in {"float", "int"}:
         values = values.filter(definition__kind=KINDS[kind])
     return Subquery(values.values("number")[:1], output_field=FloatField())

@@ -284,3 +284,4 @@ _READERS: dict[str, Callable[[str, int, Payload], Operation]] = {
     "deleteFiles": _delete_files,
     "deleteAttribute": _delete_attribute,
 }
+OPERATION_NAMES = tuple(_READERS)
