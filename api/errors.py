@@ -56,6 +56,8 @@ def respond(refusal: Refusal, request_id: str) -> Response:
         headers["WWW-Authenticate"] = 'Bearer realm="api"'
     if refusal.status in {429, 503}:
         headers["Retry-After"] = str(refusal.details.get("retry_after", RETRY_AFTER_SECONDS))
+    if refusal.status == 416:
+        headers["Content-Range"] = f"bytes */{refusal.details['size']}"
     return Response(body, status=refusal.status, headers=headers)
 
 

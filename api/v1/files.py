@@ -64,7 +64,11 @@ class UploadQuery(Input):
     extension = serializers.CharField(max_length=64, required=False, allow_blank=True, default="", help_text="No dot.")
     name = serializers.CharField(max_length=1000, required=False, allow_blank=True, default="")
     member = serializers.CharField(
-        max_length=1024, required=False, trim_whitespace=False, help_text="Path inside a file set, to add it there."
+        max_length=1024,
+        required=False,
+        allow_blank=True,
+        trim_whitespace=False,
+        help_text="Path inside a file set, to add it there.",
     )
     step = FiniteFloatField(required=False, help_text="To add it to a series of files, at this step.")
     timestamp = serializers.IntegerField(min_value=0, max_value=INT64_MAX, required=False, help_text="Milliseconds.")

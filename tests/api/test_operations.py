@@ -203,9 +203,7 @@ def test_a_batch_has_a_largest_size(api, run):
 def test_a_batch_may_be_compressed(api, run):
     body = b'{"writer": "%s", "seq": 1, "operations": [{"op": "append", "path": "loss", "values": [%s 1]}]}'
     body %= (WRITER.encode(), b"1, " * 999)
-    response = api.post(
-        f"runs/{run.uuid}/operations/", data=gzip.compress(body), headers={"Content-Encoding": "gzip"}
-    )
+    response = api.post(f"runs/{run.uuid}/operations/", data=gzip.compress(body), headers={"Content-Encoding": "gzip"})
     assert response.json()["applied"] == 1
     assert float_page(run, "loss", offset=0, limit=1).total == 1000
 
