@@ -1,0 +1,67 @@
+"""A project's page: the table of its runs."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from projects.access import Action, Actor, access_project, actions_in
+from projects.models import Project
+from runs.selectors.runs import MAX_PAGE, list_runs, suggest_columns
+from web.views.page import page
+
+PAGE_SIZE = 50
+
+
+@require_safe
+@page
+def runs(request: HttpRequest, actor: Actor, organization: str, project: str) -> HttpResponseBase:
+    """Newest first. `column` (repeated) chooses the attributes shown, `columns=none` shows none."""
+    found = access_project(actor, organization, project, Action.VIEW)
+    actions = actions_in(actor, found)
+    columns = _columns(request, found)
+    search = request.GET.get("search", "")[:200]
+    is_trash = request.GET.get("trashed") == "1"
+    listed = list_runs(
+        found,
+        columns=columns,
+        limit=_limit(request),
+        cursor=request.GET.get("cursor", ""),
+        search=search,
+        trashed=is_trash,
+    )
+    context = {
+        "project": found,
+        "page": listed,
+        "columns": columns,
+        "has_chosen_columns": "column" in request.GET or "columns" in request.GET,
+        "search": search,
+        "is_trash": is_trash,
+        "more": _query(request, cursor=listed.next_cursor) if listed.next_cursor else "",
+        "can_log": Action.LOG in actions,
+        "can_edit": Action.EDIT in actions,
+        "is_plain_http": settings.BASE_URL.startswith("http://"),
+        "section": "runs",
+    }
+    return render(request, "web/projects/runs.html", context)
+
+
+def _columns(request: HttpRequest, project: Project) -> list[str]:
+    if "column" in request.GET or "columns" in request.GET:
+        return list(dict.fromkeys(path for path in request.GET.getlist("column") if path))
+    return suggest_columns(project)
+
+
+def _limit(request: HttpRequest) -> int:
+    text = request.GET.get("limit", "")
+    return max(1, min(int(text), MAX_PAGE)) if text.isascii() and text.isdecimal() and len(text) < 6 else PAGE_SIZE
+
+
+def _query(request: HttpRequest, **changes: str) -> str:
+    pairs = [(key, value) for key, value in request.GET.lists() if key not in changes and key != "limit"]
+    flat = [(key, each) for key, values in pairs for each in values]
+    return "?" + urlencode([*flat, *changes.items()])
