@@ -305,3 +305,8 @@ def test_a_member_is_streamed(monkeypatch):
     member = next(read_tar_gz(in_pieces(tar_gz({"a": b"x" * 1_000_000}))))
     assert isinstance(member, Member)
     assert max(len(chunk) for chunk in member.chunks) <= archives.PIECE
+
+
+def test_an_archive_of_nothing_holds_nothing(run):
+    assert read(tar_gz({})) == {}
+    assert store_tar_gz(run, [tar_gz({}, special("empty", tarfile.DIRTYPE))]).files == {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import uuid
 from datetime import timedelta
 
@@ -11,13 +12,14 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from projects.exceptions import Conflict, InvalidInput, NotFound, TooLarge
+from projects.exceptions import Conflict, InvalidInput, NotFound, TooLarge, Unavailable
 from runs.models import StoredFile, Upload, UploadPart
 from runs.services import uploads
 from runs.services.files import read_range
 from runs.services.runs import create_run
 from runs.services.uploads import RangeMismatch, finish_upload, parse_range, start_upload, sweep_uploads, write_part
 from tests.runs.files.conftest import blobs_in
+from tests.runs.files.test_storing import failing_at
 
 
 @pytest.fixture
@@ -219,3 +221,27 @@ def test_a_range_that_is_none_is_refused(text):
 
 def test_a_range_is_first_length_and_total():
     assert parse_range("bytes=5-9/10") == (5, 5, 10)
+
+
+def test_a_storage_that_fails_anywhere_in_an_upload_mixes_nothing(run, storage_folder, monkeypatch):
+    """Fails the n-th call to the disk for every n; whatever happens, trying again gives the right bytes."""
+    for nth in itertools.count(1):
+        upload = start_upload(run, attribute_path="model", total_length=10)
+        fault = failing_at(nth, os.fsync)
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "fsync", fault)
+            try:
+                send(upload, 0, 0, b"01234")
+                send(upload, 1, 5, b"56789")
+                file = finish_upload(upload.uuid, run)
+            except Unavailable:
+                file = None
+        if file is not None:
+            assert nth > 3, "the fault never fired"
+            break
+        send(upload, 0, 0, b"01234")
+        send(upload, 1, 5, b"56789")
+        assert content(finish_upload(upload.uuid, run)) == b"0123456789"
+        upload.refresh_from_db()
+        assert blobs_in(storage_folder) == set(StoredFile.objects.values_list("storage_key", flat=True))
+    assert content(file) == b"0123456789"
