@@ -57,6 +57,7 @@ PARAMS = {
     "started": datetime.now(UTC).replace(microsecond=0),
     "optimizer": {"name": "SGD", "learning_rate": 0.1, "momentum": 0.9, "nesterov": False, "decay": {"gamma": 0.9}},
 }
+RUN = {"name": "digits, two layers", "description": "A small network on scikit-learn's digits, trained on the CPU."}
 QUIET = {"capture_stdout": False, "capture_stderr": False, "capture_hardware_metrics": False, "source_files": []}
 LARGE_CHECKPOINT_BYTES = 50 * 1024 * 1024
 
@@ -78,8 +79,7 @@ def make_network():
 def start_run(custom_run_id):
     only_new = {"dependencies": "infer"} if IS_NEW_CLIENT else {}
     run = init_run(
-        name="digits, two layers",
-        description="A small network on scikit-learn's digits, trained on the CPU.",
+        **RUN,
         tags=["digits", "pytorch", "draft"],
         source_files=["pytorch_tracking.py", "requirements-*.txt"],
         custom_run_id=custom_run_id,
@@ -217,7 +217,7 @@ def go_on(run_id, custom_run_id, logged, output):
     read_back(run, logged, output)
     run.stop()
 
-    run = init_run(custom_run_id=custom_run_id, **QUIET)
+    run = init_run(custom_run_id=custom_run_id, **RUN, **QUIET)  # the clients would name it "Untitled"
     confirm("our own id leads to the same run", run["sys/id"].fetch() == run_id)
     run["properties/reopened"] = True
     run.stop()

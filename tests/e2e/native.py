@@ -58,8 +58,9 @@ class NativeApi:
         page = self.get(f"/runs/{run}/strings/", path=path, offset=0, limit=1000)
         return [line["value"] for line in page["lines"]]
 
-    def files(self, run: str, path: str) -> list[dict[str, Any]]:
-        files: list[dict[str, Any]] = self.get(f"/runs/{run}/files/", path=path)["results"]
+    def files(self, run: str, path: str, inside: str = "") -> list[dict[str, Any]]:
+        """The file, or what a directory of a file set holds."""
+        files: list[dict[str, Any]] = self.get(f"/runs/{run}/files/", path=path, inside=inside)["results"]
         return files
 
     def content(self, run: str, path: str) -> bytes:

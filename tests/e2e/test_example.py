@@ -107,7 +107,7 @@ def check_files(native: NativeApi, run: str, outputs: Path) -> None:
         assert native.content(run, path).startswith(b"\x89PNG"), path
     pictures = native.get(f"/runs/{run}/images/", path="images/predictions", limit=100)["results"]
     assert [picture["name"] for picture in pictures] == [f"epoch {epoch}" for epoch in range(10)]
-    members = {file["name"] for file in native.files(run, "reports/everything")}
+    members = {file["name"] for file in native.files(run, "reports/everything", inside="outputs")}
     assert members == {"predictions.csv", "roc.png", "confusion_matrix.png"}
     source = {file["name"] for file in native.files(run, "source_code/files")}
     assert {"pytorch_tracking.py", "requirements-neptune-1.x.txt"} <= source
