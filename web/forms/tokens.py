@@ -10,7 +10,7 @@ from django.utils import timezone
 from projects.models import Scope
 from web.forms.fields import StyledForm
 
-EXPIRY_DAYS = [("7", "In 7 days"), ("30", "In 30 days"), ("90", "In 90 days"), ("365", "In a year"), ("", "Never")]
+EXPIRY_DAYS = [("7", "In 7 days"), ("30", "In 30 days"), ("90", "In 90 days"), ("365", "In a year"), ("never", "Never")]
 
 
 class TokenForm(StyledForm):
@@ -22,9 +22,9 @@ class TokenForm(StyledForm):
     scope = forms.ChoiceField(
         choices=Scope.choices, initial=Scope.LOG, widget=forms.RadioSelect, label="What it may do"
     )
-    expiry = forms.ChoiceField(choices=EXPIRY_DAYS, initial="365", required=False, label="Expires")
+    expiry = forms.ChoiceField(choices=EXPIRY_DAYS, initial="365", label="Expires")
 
     def expires_at(self) -> datetime | None:
         """When the token asked for ends; None for never."""
         days = self.cleaned_data["expiry"]
-        return timezone.now() + timedelta(days=int(days)) if days else None
+        return None if days == "never" else timezone.now() + timedelta(days=int(days))

@@ -11,8 +11,9 @@ from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from runs.models import AttributeKind
-from runs.selectors.runs import Cell
+from runs.models import AttributeKind, Run
+from runs.models.run import PING_TIMEOUT
+from runs.selectors.runs import Cell, RunRow
 from web import formatting
 
 register = template.Library()
@@ -125,3 +126,17 @@ def compact(number: Any) -> str:
         if number >= size:
             return f"{formatting.format_number(number / (1000 if unit == 'k' else size), 3)} {unit}"
     return formatting.format_number(number)
+
+
+@register.filter
+def column_is_number(rows: list[RunRow], path: str) -> bool:
+    """Whether a column of the runs table is one of numbers, by the first run that has a value."""
+    return next((is_number(row.cells[path]) for row in rows if path in row.cells), False)
+
+
+@register.filter
+def active_seconds(run: Run) -> float:
+    """How long a run was seen alive. One that ended before its first ping lasted until its last write."""
+    written = run.touched_at - run.created_at
+    is_short = run.running_seconds < PING_TIMEOUT.total_seconds() and written <= PING_TIMEOUT
+    return max(run.running_seconds, written.total_seconds()) if is_short else run.running_seconds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -14,10 +15,11 @@ from projects.access import Actor, access_organization, visible_organizations
 from projects.exceptions import NotFound
 from projects.models import Organization, Project
 from projects.selectors.projects import list_projects
-from runs.selectors.activity import Activity, project_activity
+from runs.selectors.activity import Activity, RecentRun, project_activity, recent_runs
 from web.views.page import page
 
 MAX_PROJECTS = 500
+MAX_RECENT = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,8 @@ def home(request: HttpRequest, actor: Actor) -> HttpResponseBase:
     sections = _sections(actor, visible_organizations(actor), search=search)
     if actor.user_id is None and not sections and not search:
         return redirect_to_login(request.get_full_path())
-    return _answer(request, sections, search)
+    recent = recent_runs(actor, limit=MAX_RECENT) if not search and actor.user_id is not None else []
+    return _answer(request, sections, search, recent=recent)
 
 
 @require_safe
@@ -62,12 +65,17 @@ def organization(request: HttpRequest, actor: Actor, organization: str) -> HttpR
 
 
 def _answer(
-    request: HttpRequest, sections: list[Section], search: str, organization: Organization | None = None
+    request: HttpRequest,
+    sections: list[Section],
+    search: str,
+    organization: Organization | None = None,
+    recent: Sequence[RecentRun] = (),
 ) -> HttpResponseBase:
     context = {
         "sections": sections,
         "search": search,
         "organization": organization,
+        "recent": recent,
         "running": sum(card.activity.running for section in sections for card in section.projects),
         "has_projects": any(section.projects for section in sections),
         "is_plain_http": settings.BASE_URL.startswith("http://"),

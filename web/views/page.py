@@ -19,7 +19,7 @@ Handler = Callable[Concatenate[HttpRequest, Actor, P], HttpResponseBase]
 
 
 def page(view: Handler[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
-    """A view that gets the actor. A visitor who finds nothing is asked to sign in, whether there is something or not."""
+    """A view that gets the actor. A visitor who finds nothing is asked to sign in, be there something or not."""
 
     @wraps(view)
     def respond(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:

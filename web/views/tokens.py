@@ -20,7 +20,7 @@ from web.views.page import add_errors, person_page
 @require_http_methods(["GET", "HEAD", "POST"])
 @person_page
 def tokens(request: HttpRequest, actor: Actor) -> HttpResponseBase:
-    """The person's tokens with the form for a new one. The page that answers the form is the only one with the secret."""
+    """The person's tokens with the form for a new one; the page that answers the form is the only one with the secret."""
     form = TokenForm(request.POST if request.method == "POST" else None)
     issued = _issue(actor, form) if form.is_bound and form.is_valid() else ""
     if issued:
@@ -29,7 +29,7 @@ def tokens(request: HttpRequest, actor: Actor) -> HttpResponseBase:
         "form": form,
         "issued": issued,
         "tokens": list_tokens(actor),
-        "project": _a_project_to_log_to(actor, request.GET.get("project", "")),
+        "project_name": _a_project_to_log_to(actor, request.GET.get("project", "")),
         "is_plain_http": settings.BASE_URL.startswith("http://"),
         "section": "tokens",
     }

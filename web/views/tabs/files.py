@@ -59,15 +59,18 @@ def files(run: Run, query: QueryDict) -> dict[str, Any]:
 
 
 def _top(run: Run, sets: list[AttributeView], chosen: str) -> list[FileRow]:
-    rows = [FileRow(view.path, "folder", _link(path=view.path), view.size, note="file set") for view in sets]
-    for view in list_attributes(run, kinds=[AttributeKind.FILE_SERIES], limit=MAX_FILES):
-        rows.append(FileRow(view.path, "images", "images", note=f"{view.count} files"))
-    for entry in file_attributes(run, limit=MAX_FILES):
-        path = entry.definition.path
-        rows.append(
-            FileRow(path, _icon(entry), _link(path=path), entry.file.size, entry.created_at, is_chosen=path == chosen)
-        )
+    series = list_attributes(run, kinds=[AttributeKind.FILE_SERIES], limit=MAX_FILES)
+    rows = [
+        *(FileRow(view.path, "folder", _link(path=view.path), view.size, note="file set") for view in sets),
+        *(FileRow(view.path, "images", "images", note=f"{view.count} files") for view in series),
+        *(_file_row(entry, chosen) for entry in file_attributes(run, limit=MAX_FILES)),
+    ]
     return sorted(rows, key=lambda row: row.name)
+
+
+def _file_row(entry: FileEntry, chosen: str) -> FileRow:
+    path = entry.definition.path
+    return FileRow(path, _icon(entry), _link(path=path), entry.file.size, entry.created_at, is_chosen=path == chosen)
 
 
 def _directory(run: Run, path: str, inside: str, member: str) -> list[FileRow]:

@@ -12,6 +12,7 @@ function scales(settings) {
   return {
     x: {
       type: axis.scale,
+      bounds: "data",
       grid: { display: false },
       border: { color: token("line") },
       ticks: axis.tick ? { ...ticks, callback: axis.tick } : ticks,
@@ -21,7 +22,8 @@ function scales(settings) {
       type: settings.isLog ? "logarithmic" : "linear",
       grid: { color: token("line"), drawTicks: false },
       border: { display: false },
-      grace: settings.isLog ? 0 : "4%",
+      bounds: settings.isLog ? "ticks" : "data",
+      grace: settings.isLog ? 0 : "6%",
       ticks: { ...ticks, maxTicksLimit: 6, callback: formatTick },
     },
   };
