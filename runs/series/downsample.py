@@ -32,7 +32,10 @@ def downsample(points: Points, max_points: int, axis: Axis) -> Points:
 
 def _classes(values: NDArray[np.float64]) -> dict[int, NDArray[np.int64]]:
     """The indices of finite values (0), NaN (1), Infinity (2) and -Infinity (3), without empty classes."""
-    masks = [np.isfinite(values), np.isnan(values), values == np.inf, values == -np.inf]
+    finite = np.isfinite(values)
+    if finite.all():
+        return {0: np.arange(len(values))}
+    masks = [finite, np.isnan(values), values == np.inf, values == -np.inf]
     return {number: np.flatnonzero(mask) for number, mask in enumerate(masks) if mask.any()}
 
 
@@ -47,14 +50,29 @@ def _buckets(points: Points, count: int, axis: Axis) -> NDArray[np.int64]:
 
 
 def _extremes(points: Points, buckets: NDArray[np.int64], members: NDArray[np.int64]) -> list[int]:
-    # Ordered by bucket, then value, then place: the first and the last of each bucket are the smallest and the largest.
-    order = members[np.lexsort((members, points.values[members], buckets[members]))]
-    found = buckets[order]
-    starts = np.append(True, found[1:] != found[:-1])
-    ends = np.append(starts[1:], True)
-    return [*order[starts].tolist(), *order[ends].tolist()]
+    """The places of the first smallest and the first largest value of each bucket."""
+    members = _grouped(buckets, members)
+    starts = _starts(buckets[members])
+    values = points.values[members]
+    lengths = np.diff(starts, append=len(members))
+    chosen: list[int] = []
+    for extreme in (np.minimum, np.maximum):
+        matches = members[values == np.repeat(extreme.reduceat(values, starts), lengths)]
+        chosen += matches[_starts(buckets[matches])].tolist()
+    return chosen
 
 
 def _first_of_each(buckets: NDArray[np.int64], members: NDArray[np.int64]) -> list[int]:
-    _, first = np.unique(buckets[members], return_index=True)
-    return members[first].tolist()  # type: ignore[no-any-return]
+    members = _grouped(buckets, members)
+    return members[_starts(buckets[members])].tolist()  # type: ignore[no-any-return]
+
+
+def _grouped(buckets: NDArray[np.int64], members: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The members ordered by bucket; by step they are already, by time as long as the clock did not go back."""
+    found = buckets[members]
+    return members if np.all(found[1:] >= found[:-1]) else members[np.argsort(found, kind="stable")]
+
+
+def _starts(buckets: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where each bucket begins among ordered ones."""
+    return np.flatnonzero(np.append(True, buckets[1:] != buckets[:-1]))

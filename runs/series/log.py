@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+import numpy as np
+
 from projects.exceptions import NotFound
 from runs.models import BatchLog, Run, Writer
 from runs.series import payload
@@ -63,6 +65,10 @@ def _write(batch: PointBatch, series: Mapping[int, Points], last_point_ms: int) 
 
 def _parts(series: Mapping[int, Points]) -> Iterator[dict[int, Points]]:
     """The series cut into what fits one row; the points of each stay in order."""
+    if _count(series) <= ROW_POINTS and sum(points.weight for points in series.values()) <= ROW_BYTES:
+        if series:
+            yield dict(series)
+        return
     part: dict[int, Points] = {}
     count = weight = 0
     for pk, points in series.items():
@@ -77,13 +83,14 @@ def _parts(series: Mapping[int, Points]) -> Iterator[dict[int, Points]]:
 
 
 def _row(batch: PointBatch, part: int, series: Mapping[int, Points]) -> BatchLog:
+    times = np.concatenate([points.timestamps for points in series.values()]) if series else np.empty(0, np.int64)
     return BatchLog(
         run_id=batch.run_id,
         writer=batch.writer,
         seq=batch.seq,
         part=part,
         point_count=_count(series),
-        first_ms=min((int(points.timestamps.min()) for points in series.values()), default=0),
-        last_ms=max((int(points.timestamps.max()) for points in series.values()), default=0),
+        first_ms=int(times.min()) if len(times) else 0,
+        last_ms=int(times.max()) if len(times) else 0,
         payload=payload.encode(series) if series else b"",
     )

@@ -12,10 +12,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import zstandard
+from numpy.typing import NDArray
 
+from runs.series.base import Integers
 from runs.series.points import Points, Values, joined, text_array
 
 VERSION = 1
@@ -58,36 +61,39 @@ def text_columns(points: Points) -> list[bytes]:
     ]
 
 
-def decode(payload: bytes, wanted: Collection[int] | None = None) -> Iterator[tuple[int, Points]]:
-    """The series of a payload in its order, or those of them that are wanted."""
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The float or the string points of a payload, with the definition id of each point."""
+
+    definition_ids: Integers
+    points: Points
+
+
+def decode(payload: bytes, wanted: Collection[int] | None = None) -> Iterator[Block]:
+    """The points of a payload in its order, or those of the series that are wanted; floats first."""
     version, float_count, string_count, text_count = _HEADER.unpack_from(payload)
     if version != VERSION:
         raise ValueError(f"A log row has the unknown version {version}.")
     series_count = float_count + string_count
-    ids = np.frombuffer(payload, "<i8", series_count, _HEADER.size).tolist()
-    counts = np.frombuffer(payload, "<u4", series_count, _HEADER.size + 8 * series_count).tolist()
+    ids = np.frombuffer(payload, "<i8", series_count, _HEADER.size)
+    counts = np.frombuffer(payload, "<u4", series_count, _HEADER.size + 8 * series_count)
+    is_wanted = np.ones(series_count, bool) if wanted is None else np.array([pk in wanted for pk in ids.tolist()], bool)
     offset = _HEADER.size + 12 * series_count
-    point_count = sum(counts[:float_count])
-    if float_count and _any_wanted(ids[:float_count], wanted):
+    point_count = int(counts[:float_count].sum())
+    if is_wanted[:float_count].any():
         points = read_float_columns(payload, point_count, offset)
-        yield from _parted(points, ids[:float_count], counts[:float_count], wanted)
-    if string_count and _any_wanted(ids[float_count:], wanted):
+        yield _block(ids[:float_count], counts[:float_count], is_wanted[:float_count], points)
+    if is_wanted[float_count:].any():
         points = read_text_columns(payload, text_count, offset + 24 * point_count)
-        yield from _parted(points, ids[float_count:], counts[float_count:], wanted)
+        yield _block(ids[float_count:], counts[float_count:], is_wanted[float_count:], points)
 
 
-def _any_wanted(ids: list[int], wanted: Collection[int] | None) -> bool:
-    return wanted is None or any(pk in wanted for pk in ids)
-
-
-def _parted(
-    points: Points, ids: list[int], counts: list[int], wanted: Collection[int] | None
-) -> Iterator[tuple[int, Points]]:
-    start = 0
-    for pk, count in zip(ids, counts, strict=True):
-        if wanted is None or pk in wanted:
-            yield pk, points[start : start + count]
-        start += count
+def _block(ids: Integers, counts: NDArray[np.uint32], is_wanted: NDArray[np.bool_], points: Points) -> Block:
+    definition_ids = np.repeat(ids, counts)
+    if is_wanted.all():
+        return Block(definition_ids, points)
+    keep = np.repeat(is_wanted, counts)
+    return Block(definition_ids[keep], points[keep])
 
 
 def read_float_columns(data: bytes, count: int, offset: int = 0) -> Points:

@@ -34,9 +34,9 @@ import numpy as np
 from django.utils import timezone
 
 from runs.models import BatchLog, Chunk, ReceivedBatch
-from runs.series import payload
 from runs.series.layout import Segment, chunk_facts, load_data, slices
 from runs.series.points import Points
+from runs.series.tail import collect
 
 # How long a client may take to send a batch again.
 MEMORY = timedelta(days=1)
@@ -122,9 +122,10 @@ def _stored(run_id: int, suspects: Mapping[int, Points]) -> dict[int, Stored]:
     since = {pk: int(points.timestamps.min()) for pk, points in suspects.items()}
     found = {pk: Stored() for pk in since}
     rows = BatchLog.objects.filter(run_id=run_id, point_count__gt=0, last_ms__gte=min(since.values())).order_by("id")
-    for data in rows.values_list("payload", flat=True).iterator(chunk_size=16):
-        for pk, points in payload.decode(bytes(data), since.keys()):
-            found[pk].add(points[np.isnan(points.steps) & (points.timestamps >= since[pk])])
+    logged = collect(rows.values_list("run_id", "id", "payload").iterator(chunk_size=16), since.keys())
+    for (_, pk), series in logged.items():
+        points = series.points
+        found[pk].add(points[np.isnan(points.steps) & (points.timestamps >= since[pk])])
     for some in slices(since, _DEFINITIONS_AT_ONCE):
         _add_chunks(run_id, {pk: since[pk] for pk in some}, found)
     return found

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -53,17 +54,27 @@ def collect(
     rows: Iterable[tuple[int, int, bytes | memoryview]], wanted: Collection[int] | None = None
 ) -> dict[tuple[int, int], LogPoints]:
     """Points by (run, definition) from rows of (run, log id, payload)."""
-    parts: dict[tuple[int, int], list[tuple[int, Points]]] = {}
+    blocks: dict[tuple[int, bool], list[tuple[int, payload.Block]]] = {}
     for run_id, log_id, data in rows:
-        for definition_id, points in payload.decode(bytes(data), wanted):
-            parts.setdefault((run_id, definition_id), []).append((log_id, points))
-    return {key: _log_points(series) for key, series in parts.items()}
+        for block in payload.decode(bytes(data), wanted):
+            blocks.setdefault((run_id, block.points.is_text), []).append((log_id, block))
+    found: dict[tuple[int, int], LogPoints] = {}
+    for (run_id, _), each in blocks.items():
+        found.update(((run_id, pk), series) for pk, series in _by_definition(each))
+    return found
 
 
-def _log_points(parts: list[tuple[int, Points]]) -> LogPoints:
-    points = joined([points for _, points in parts])
-    lengths = [len(points) for _, points in parts]
-    return LogPoints(points, np.repeat(np.array([log_id for log_id, _ in parts], np.int64), lengths))
+def _by_definition(blocks: list[tuple[int, payload.Block]]) -> Iterator[tuple[int, LogPoints]]:
+    """The points of each series in log order. One stable sort is far cheaper than taking every block apart."""
+    definition_ids = np.concatenate([block.definition_ids for _, block in blocks])
+    lengths = [len(block.points) for _, block in blocks]
+    log_ids = np.repeat(np.array([log_id for log_id, _ in blocks], np.int64), lengths)
+    order = np.argsort(definition_ids, kind="stable")
+    definition_ids, log_ids = definition_ids[order], log_ids[order]
+    points = joined([block.points for _, block in blocks])[order]
+    bounds = np.flatnonzero(np.diff(definition_ids, prepend=-1, append=-1)).tolist()
+    for start, end in pairwise(bounds):
+        yield int(definition_ids[start]), LogPoints(points[start:end], log_ids[start:end])
 
 
 def resolve(logged: LogPoints, last_step: float | None) -> Tail:

@@ -128,7 +128,7 @@ class Play:
             assert np.array_equal(summary.last, last, equal_nan=True)  # type: ignore[attr-defined]
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(play=st.lists(operations, max_size=16))
 def test_the_store_is_a_dictionary(project: Project, play: list[tuple]):
     with transaction.atomic():
@@ -146,7 +146,7 @@ chain = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(queue=chain, sizes=st.lists(st.integers(3, 12), min_size=20, max_size=20), data=st.data())
 def test_a_queue_sent_again_from_any_batch_is_stored_once(project: Project, queue: list, sizes: list[int], data):
     """Time moves on within every batch, as it does for real ones; see runs/series/repeats.py."""
