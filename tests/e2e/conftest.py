@@ -52,15 +52,15 @@ class Client:
         output, _ = process.communicate(timeout=240)
         return process.returncode, output
 
-    def start_run(self, script: str, *arguments: str) -> subprocess.Popen[str]:
-        """Start a script and wait until it says that its run exists."""
+    def start_run(self, script: str, *arguments: str) -> tuple[subprocess.Popen[str], str]:
+        """Start a script and wait until it says that its run exists; also the run's id, such as TUT-3."""
         process = self.start(script, *arguments)
         assert process.stdout is not None
         read: list[str] = []
         for line in process.stdout:
             read.append(line)
             if line.startswith("started"):
-                return process
+                return process, line.split()[1]
         raise AssertionError("".join(read))
 
 

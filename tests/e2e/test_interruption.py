@@ -36,9 +36,8 @@ def stored_points(native: NativeApi, run: str) -> int:
 def test_100000_points_survive_the_death_of_the_web_server(
     client: Client, native: NativeApi, live_platform: Platform
 ) -> None:
-    name = f"interrupted {uuid.uuid4()}"
-    process = client.start_run("count.py", name, str(POINTS))
-    run = native.find_run(name=name)["uuid"]
+    process, sys_id = client.start_run("count.py", f"interrupted {uuid.uuid4()}", str(POINTS))
+    run = native.find_run(sys_id=sys_id)["uuid"]
     for reached in (POINTS // 5, POINTS // 2):
         wait_for(lambda: stored_points(native, run) >= reached, seconds=120, what=f"{reached} points")  # noqa: B023
         kill_web_server(live_platform)

@@ -38,9 +38,8 @@ def test_several_processes_write_one_run_by_our_own_id(client: Client, native: N
 def test_a_signal_of_the_server_ends_the_script(
     client: Client, native: NativeApi, live_platform: Platform, kind: str
 ) -> None:
-    name = f"{kind} {uuid.uuid4()}"
-    process = client.start_run("until_told.py", name)
-    run = native.find_run(name=name)["uuid"]
+    process, sys_id = client.start_run("until_told.py", f"told to {kind}")
+    run = native.find_run(sys_id=sys_id)["uuid"]
     code = (
         f"request_signal(run=Run.objects.get(uuid={run!r}), kind=SignalKind({kind!r}), requested_by=admin)\nresult = 1"
     )
