@@ -161,14 +161,14 @@ def _tags(project: Project, run_ids: Sequence[int]) -> dict[int, tuple[str, ...]
 
 
 def suggest_columns(project: Project) -> list[str]:
-    """Columns for a table nobody has arranged yet: some parameters, then some metrics, by name."""
+    """Columns for a table nobody has arranged yet: some metrics, then some parameters, by name."""
     definitions = AttributeDefinition.objects.filter(project=project)
     scalars = [AttributeKind.FLOAT, AttributeKind.INT, AttributeKind.BOOL, AttributeKind.STRING]
     parameters = definitions.filter(below("parameters"), kind__in=scalars)
     metrics = definitions.filter(kind=AttributeKind.FLOAT_SERIES).exclude(below("monitoring"))
     return [
         path
-        for some in (parameters, metrics)
+        for some in (metrics, parameters)
         for path in some.order_by("path").values_list("path", flat=True).distinct()[:_SUGGESTED]
     ]
 

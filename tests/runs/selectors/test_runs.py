@@ -77,7 +77,7 @@ def test_too_many_columns_are_refused(project):
 
 
 def test_columns_are_suggested_from_what_was_logged(project, runs):
-    assert suggest_columns(project) == ["parameters/lr", "metrics/loss"]
+    assert suggest_columns(project) == ["metrics/loss", "parameters/lr"]
 
 
 def test_a_page_costs_the_same_queries_for_one_run_as_for_many(project, runs, django_assert_max_num_queries):
