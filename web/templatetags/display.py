@@ -11,9 +11,8 @@ from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from runs.models import AttributeKind, Run
+from runs.models import Run
 from runs.models.run import PING_TIMEOUT
-from runs.selectors.runs import Cell, RunRow
 from web import formatting
 
 register = template.Library()
@@ -22,8 +21,6 @@ register.filter("number", formatting.format_number)
 register.filter("bytes", formatting.format_bytes)
 register.filter("duration", formatting.format_duration)
 register.filter("step", formatting.format_step)
-
-_NUMBERS = {AttributeKind.FLOAT, AttributeKind.INT, AttributeKind.FLOAT_SERIES}
 
 
 @register.simple_tag
@@ -76,11 +73,6 @@ def exact(shown: Any) -> str:
 
 
 @register.filter
-def is_number(cell: Cell | None) -> bool:
-    return cell is not None and cell.kind in _NUMBERS
-
-
-@register.filter
 def item(mapping: dict[str, Any], key: str) -> Any:
     """A mapping's value by a key that only the template knows."""
     return mapping.get(key)
@@ -126,12 +118,6 @@ def compact(number: Any) -> str:
         if number >= size:
             return f"{formatting.format_number(number / (1000 if unit == 'k' else size), 3)} {unit}"
     return formatting.format_number(number)
-
-
-@register.filter
-def column_is_number(rows: list[RunRow], path: str) -> bool:
-    """Whether a column of the runs table is one of numbers, by the first run that has a value."""
-    return next((is_number(row.cells[path]) for row in rows if path in row.cells), False)
 
 
 @register.filter

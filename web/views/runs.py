@@ -11,10 +11,12 @@ from django.views.decorators.http import require_safe
 
 from projects.access import Action, Actor, access_project, actions_in
 from projects.models import Project
-from runs.selectors.runs import MAX_PAGE, list_runs, suggest_columns
+from runs.models import AttributeKind
+from runs.selectors.runs import MAX_PAGE, RunPage, list_runs, suggest_columns
 from web.views.page import page
 
 PAGE_SIZE = 50
+_NUMBERS = frozenset([AttributeKind.FLOAT, AttributeKind.INT, AttributeKind.FLOAT_SERIES])
 
 
 @require_safe
@@ -36,6 +38,7 @@ def runs(request: HttpRequest, actor: Actor, organization: str, project: str) ->
     )
     context = {
         "project": found,
+        "numeric_columns": _numeric_columns(listed, columns),
         "page": listed,
         "columns": columns,
         "has_chosen_columns": "column" in request.GET or "columns" in request.GET,
@@ -54,6 +57,12 @@ def _columns(request: HttpRequest, project: Project) -> list[str]:
     if "column" in request.GET or "columns" in request.GET:
         return list(dict.fromkeys(path for path in request.GET.getlist("column") if path))
     return suggest_columns(project)
+
+
+def _numeric_columns(listed: RunPage, columns: list[str]) -> set[str]:
+    """The columns whose values are numbers, by the first run that has one: they are set to the right."""
+    kinds = {path: next((row.cells[path].kind for row in listed.rows if path in row.cells), None) for path in columns}
+    return {path for path, kind in kinds.items() if kind in _NUMBERS}
 
 
 def _limit(request: HttpRequest) -> int:

@@ -20,7 +20,7 @@ from web.views.page import add_errors, person_page
 @require_http_methods(["GET", "HEAD", "POST"])
 @person_page
 def tokens(request: HttpRequest, actor: Actor) -> HttpResponseBase:
-    """The person's tokens with the form for a new one; the page that answers the form is the only one with the secret."""
+    """The person's tokens and the form for a new one; the page that answers the form alone holds the secret."""
     form = TokenForm(request.POST if request.method == "POST" else None)
     issued = _issue(actor, form) if form.is_bound and form.is_valid() else ""
     if issued:

@@ -51,6 +51,6 @@ def _row(checkpoint: Checkpoint) -> CheckpointRow:
     return CheckpointRow(
         checkpoint=checkpoint,
         step=step.group(1) if step else "",
-        is_waiting=not checkpoint.facts and checkpoint.state not in {JobState.DONE, JobState.FAILED},
+        is_waiting=not checkpoint.facts and checkpoint.state not in {JobState.DONE, JobState.PARKED},
         dtypes=", ".join(sizes) if isinstance(sizes, dict) else "",
     )

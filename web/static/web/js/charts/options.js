@@ -8,7 +8,7 @@ const FONT = { family: "'Inter Variable', sans-serif", size: 11 };
 
 function scales(settings) {
   const axis = AXES[settings.axis];
-  const ticks = { color: token("muted"), font: FONT, maxRotation: 0, autoSkipPadding: 18, padding: 4 };
+  const ticks = { color: token("muted"), font: FONT, maxRotation: 0, autoSkipPadding: 18, padding: 4, includeBounds: false };
   return {
     x: {
       type: axis.scale,
@@ -22,8 +22,6 @@ function scales(settings) {
       type: settings.isLog ? "logarithmic" : "linear",
       grid: { color: token("line"), drawTicks: false },
       border: { display: false },
-      bounds: settings.isLog ? "ticks" : "data",
-      grace: settings.isLog ? 0 : "6%",
       ticks: { ...ticks, maxTicksLimit: 6, callback: formatTick },
     },
   };
