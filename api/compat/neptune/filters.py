@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 
 from django.db.models import Q
@@ -124,9 +125,12 @@ def _value_filter(kind: AttributeKind, lookup: str, value: str) -> Q:
 
 def _number(value: str) -> float:
     try:
-        return float(value)
+        number = float(value)
     except ValueError:
-        raise QuerySyntaxError(f"'{value[:50]}' is not a number.") from None
+        number = math.nan
+    if not math.isfinite(number):
+        raise QuerySyntaxError(f"'{value[:50]}' is not a number.")
+    return number
 
 
 def _truth(value: str) -> bool:
@@ -138,6 +142,6 @@ def _truth(value: str) -> bool:
 def _moment(value: str) -> datetime:
     try:
         moment = datetime.fromisoformat(value)
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise QuerySyntaxError(f"'{value[:50]}' is not a date.") from None

@@ -214,6 +214,11 @@ def test_a_package_of_files_becomes_a_file_set(wire, run):
     }
 
 
+def test_a_package_of_an_empty_directory_makes_an_empty_set(wire, run):
+    wire.post(TAR, tar(("dir", None)), experimentId=run, attribute="set", reset="False")
+    assert unzipped(wire, run, "set") == {"/": b""}
+
+
 def test_packages_are_merged_and_a_reset_replaces_all(wire, run):
     query = {"experimentId": run, "attribute": "set"}
     wire.post(TAR, tar(("a", b"1"), ("b", b"1")), **query, reset="False")

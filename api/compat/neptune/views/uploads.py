@@ -19,6 +19,7 @@ from projects.exceptions import Conflict, InvalidInput, TooLarge
 from runs.files.archives import member_path_problem
 from runs.models import Run
 from runs.operations import AddFiles, AssignFile, BatchIdentity, Operation, OperationError
+from runs.paths import path_problem
 from runs.services.files import max_file_bytes, store_bytes
 from runs.services.filesets import store_tar_gz
 from runs.services.ingest import apply_operations
@@ -62,10 +63,13 @@ class StartUploadView(WireView):
     def post(self, request: Request) -> HttpResponse:
         """Begin a file in parts. The id that is answered stands for the extension or member path from now on."""
         run = _target(request)
+        path = parameter(request, "attribute")
+        if problem := path_problem(path):
+            return json_answer({"uploadId": None, **_errors(problem)})
         try:
             upload = start_upload(
                 run,
-                attribute_path=parameter(request, "attribute")[:1024],
+                attribute_path=path,
                 extension="" if self.is_member else _extension(request),
                 member_path=_member_path(request) if self.is_member else None,
                 total_length=whole_number(request, "totalLength", highest=2**62),
