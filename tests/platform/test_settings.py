@@ -27,21 +27,21 @@ REFUSED = [
 ]
 
 
-def start_with(tmp_path, **settings):
+def start_with(tmp_path, **variables):
     environment = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "STORAGE_URL"}}
     return subprocess.run(
         [sys.executable, "manage.py", "check"],
         cwd=ROOT,
-        env={**environment, "DATA_DIR": str(tmp_path / "data"), **settings},
+        env={**environment, "DATA_DIR": str(tmp_path / "data"), **variables},
         capture_output=True,
         text=True,
         check=False,
     )
 
 
-@pytest.mark.parametrize(("settings", "sentence"), REFUSED, ids=lambda value: " ".join(value))
-def test_a_bad_setting_is_refused_with_a_sentence(tmp_path, settings, sentence):
-    outcome = start_with(tmp_path, **settings)
+@pytest.mark.parametrize(("variables", "sentence"), REFUSED, ids=[" ".join(variables) for variables, _ in REFUSED])
+def test_a_bad_setting_is_refused_with_a_sentence(tmp_path, variables, sentence):
+    outcome = start_with(tmp_path, **variables)
 
     assert outcome.returncode != 0
     assert sentence in outcome.stderr

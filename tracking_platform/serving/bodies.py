@@ -14,7 +14,7 @@ from concurrent.futures import CancelledError
 from io import BytesIO
 from typing import IO
 
-from tracking_platform.serving.types import Receive
+from tracking_platform.serving.types import Receive, Scope
 
 BUFFERED = 1024 * 1024
 UNSTATED_LENGTH_LIMIT = 64 * 1024 * 1024
@@ -38,11 +38,14 @@ class Disconnected(OSError):
 class BodyReader:
     """One request's body, read on the event loop, with the slowest pace allowed."""
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        headers = dict(scope["headers"])
+        self.states_length = b"content-length" in headers
+        # Without either header there is no body, and waiting for one costs more than looking.
+        self.is_complete = not self.states_length and b"transfer-encoding" not in headers
         self._receive = receive
         self._started = time.monotonic()
         self._got = 0
-        self.is_complete = False
 
     async def chunk(self) -> bytes:
         """The next bytes; empty at the end. Raises TooSlow or Disconnected."""

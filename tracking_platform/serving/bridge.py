@@ -69,7 +69,7 @@ class ThreadedBridge:
         self._spool_folder = spool_folder
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        reader = BodyReader(receive)
+        reader = BodyReader(scope, receive)
         try:
             answer = await self._answer(scope, reader)
             await self._send(answer, reader, send)
@@ -89,9 +89,9 @@ class ThreadedBridge:
         head = await reader.gather(BUFFERED)
         loop = asyncio.get_running_loop()
         if reader.is_complete:
-            environ = wsgi_environ(scope, BytesIO(head), len(head) if head or _states_length(scope) else None)
+            environ = wsgi_environ(scope, BytesIO(head), len(head) if head else None)
             return await loop.run_in_executor(self._threads, self._call, environ)
-        if _states_length(scope):
+        if reader.states_length:
             environ = wsgi_environ(scope, PipedBody(head, reader, loop), None)
             return await loop.run_in_executor(self._streams, self._call, environ)
         stream, length = await reader.spool(head, self._spool_folder)
@@ -162,10 +162,6 @@ async def _in_time(sending: Any) -> None:
 def _close(blocks: Iterable[bytes]) -> None:
     if close := getattr(blocks, "close", None):
         close()
-
-
-def _states_length(scope: Scope) -> bool:
-    return any(name == b"content-length" for name, _ in scope["headers"])
 
 
 def _plain_answer(status: int, code: str, message: str) -> Answer:

@@ -18,7 +18,7 @@ def web_server() -> Program:
     command = [
         *(sys.executable, "-m", "granian", "tracking_platform.asgi:application"),
         *("--interface", "asgi", "--http", "1", "--host", settings.HOST, "--port", str(settings.PORT)),
-        *("--workers", str(settings.WEB_WORKERS), "--loop", "asyncio", "--log-level", "warning"),
+        *("--workers", str(settings.WEB_WORKERS), "--loop", "uvloop", "--log-level", "warning"),
         # A worker that dies is replaced at once; one that does not drain in time is ended.
         *("--respawn-failed-workers", "--respawn-interval", "0.5", "--workers-kill-timeout", "15"),
     ]

@@ -1,0 +1,216 @@
+"""The way of a request from the event loop to a WSGI application on a thread, and of its answer back."""
+
+import asyncio
+import io
+import json
+import threading
+from typing import Any
+
+import pytest
+
+from tracking_platform.serving import bodies, bridge
+from tracking_platform.serving.bridge import ThreadedBridge
+
+MIB = 1024 * 1024
+
+
+def echo(environ, start_response):
+    """Says what it was given."""
+    body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    start_response("200 OK", [("Content-Type", "application/json")])
+    told = {name: value for name, value in environ.items() if isinstance(value, str)}
+    return [json.dumps({**told, "read": len(body), "thread": threading.current_thread().name}).encode()]
+
+
+class Conversation:
+    """A server's side of one request: what is received, what was sent."""
+
+    def __init__(self, *chunks: bytes, headers=(), path: str = "/", stalls: bool = False) -> None:
+        self.scope = {
+            "type": "http",
+            "method": "POST",
+            "path": path,
+            "query_string": b"",
+            "http_version": "1.1",
+            "headers": list(headers),
+            "client": ("127.0.0.1", 50000),
+        }
+        self._events = [{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks]
+        if not stalls:
+            self._events.append({"type": "http.request", "body": b"", "more_body": False})
+        self.sent: list[dict[str, Any]] = []
+
+    async def receive(self):
+        if not self._events:
+            await asyncio.Event().wait()
+        return self._events.pop(0)
+
+    async def send(self, event):
+        self.sent.append(event)
+
+    @property
+    def status(self) -> int:
+        return int(self.sent[0]["status"])
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(event["body"] for event in self.sent[1:])
+
+
+@pytest.fixture
+def serve(tmp_path):
+    """Answer one conversation with a WSGI application."""
+
+    def run(application, conversation: Conversation) -> Conversation:
+        server = ThreadedBridge(application, threads=2, streams=2, spool_folder=str(tmp_path))
+        try:
+            asyncio.run(server(conversation.scope, conversation.receive, conversation.send))
+        finally:
+            server.close()
+        return conversation
+
+    return run
+
+
+LENGTH_UNSTATED = ((b"transfer-encoding", b"chunked"),)
+
+
+def stated(length: int):
+    return ((b"content-length", str(length).encode()),)
+
+
+def test_a_body_is_gathered_before_a_thread_is_taken(serve):
+    told = json.loads(serve(echo, Conversation(b"abc", b"def", headers=stated(6))).body)
+
+    assert (told["read"], told["CONTENT_LENGTH"]) == (6, "6")
+    assert told["thread"].startswith("request")
+
+
+@pytest.mark.parametrize("chunks", [(b"abc", b"def"), (b"x" * MIB, b"x" * MIB, b"end")])
+def test_a_body_without_a_length_is_not_taken_for_an_empty_one(serve, chunks):
+    told = json.loads(serve(echo, Conversation(*chunks, headers=LENGTH_UNSTATED)).body)
+
+    assert told["read"] == sum(map(len, chunks))
+    assert told["CONTENT_LENGTH"] == str(told["read"])
+
+
+def test_a_body_without_a_length_over_the_limit_needs_one(serve, monkeypatch):
+    monkeypatch.setattr(bodies, "UNSTATED_LENGTH_LIMIT", 2 * MIB)
+
+    answer = serve(echo, Conversation(*[b"x" * MIB] * 3, headers=LENGTH_UNSTATED))
+
+    assert answer.status == 411
+    assert json.loads(answer.body)["code"] == "length_required"
+
+
+def test_a_large_body_is_read_while_it_arrives_on_a_thread_for_that(serve):
+    told = json.loads(serve(echo, Conversation(*[b"x" * MIB] * 5, headers=stated(5 * MIB))).body)
+
+    assert told["read"] == 5 * MIB
+    assert told["thread"].startswith("stream")
+
+
+def test_lines_of_a_large_body_can_be_read(serve):
+    def lines(environ, start_response):
+        source = environ["wsgi.input"]
+        start_response("200 OK", [])
+        return [json.dumps([len(source.readline()), len(source.readline(3)), len(source.readline())]).encode()]
+
+    chunks = (b"a" * MIB, b"b\ncd", b"ef\n")
+    answer = serve(lines, Conversation(*chunks, headers=stated(sum(map(len, chunks)))))
+
+    assert json.loads(answer.body) == [MIB + 2, 3, 2]
+
+
+@pytest.mark.parametrize("size", [10, 2 * MIB])
+def test_a_client_that_stops_sending_is_let_go(serve, monkeypatch, size):
+    monkeypatch.setattr(bodies, "GRACE_SECONDS", 0.05)
+    monkeypatch.setattr(bodies, "SLOWEST_BYTES_PER_SECOND", 10**12)
+    seen = []
+
+    def reads(environ, start_response):
+        try:
+            environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+        except OSError as error:
+            seen.append(error)
+        start_response("400 Bad Request", [])
+        return [b""]
+
+    answer = serve(reads, Conversation(b"x" * size, headers=stated(10 * MIB), stalls=True))
+
+    # Cut short before a thread was taken, or told to the application that is reading.
+    assert answer.status == 408 or (answer.status == 400 and len(seen) == 1)
+    assert (b"connection", b"close") in answer.sent[0]["headers"]
+
+
+def test_an_answer_before_the_body_was_read_reaches_a_client_that_still_sends(serve):
+    def refuse(environ, start_response):
+        start_response("413 Content Too Large", [])
+        return [b"too large"]
+
+    answer = serve(refuse, Conversation(*[b"x" * MIB] * 4, headers=stated(4 * MIB)))
+
+    assert (answer.status, answer.body) == (413, b"too large")
+    assert answer.sent[1]["more_body"] is True
+
+
+def test_a_header_with_an_underscore_is_left_out(serve):
+    headers = [(b"x_token", b"forged"), (b"x-token", b"real"), (b"cookie", b"a=1"), (b"cookie", b"b=2")]
+
+    told = json.loads(serve(echo, Conversation(headers=headers, path="/a/ü")).body)
+
+    assert (told["HTTP_X_TOKEN"], told["HTTP_COOKIE"]) == ("real", "a=1; b=2")
+    assert told["PATH_INFO"].encode("latin-1").decode() == "/a/ü"
+    assert told["REMOTE_ADDR"] == "127.0.0.1"
+
+
+def test_a_file_is_sent_in_large_blocks_and_closed(serve):
+    file = io.BytesIO(b"x" * (bridge.FILE_BLOCK * 2 + 1))
+
+    def download(environ, start_response):
+        start_response("200 OK", [])
+        return environ["wsgi.file_wrapper"](file, 4096)
+
+    answer = serve(download, Conversation())
+
+    assert [len(event["body"]) for event in answer.sent[1:]] == [bridge.FILE_BLOCK, bridge.FILE_BLOCK, 1, 0]
+    assert file.closed
+
+
+def test_a_client_that_takes_nothing_of_an_answer_is_dropped_and_the_answer_closed(serve, monkeypatch):
+    monkeypatch.setattr(bridge, "SEND_SECONDS", 0.05)
+    file = io.BytesIO(b"x" * bridge.FILE_BLOCK * 3)
+
+    def download(environ, start_response):
+        start_response("200 OK", [])
+        return environ["wsgi.file_wrapper"](file, 4096)
+
+    class Stuck(Conversation):
+        async def send(self, event):
+            if event["type"] == "http.response.body":
+                await asyncio.Event().wait()
+            await super().send(event)
+
+    answer = serve(download, Stuck())
+
+    assert len(answer.sent) == 1
+    assert file.closed
+
+
+def test_an_application_that_fails_is_answered_for_without_details(serve, caplog):
+    def fail(environ, start_response):
+        raise RuntimeError("hunter2")
+
+    answer = serve(fail, Conversation())
+
+    assert answer.status == 500
+    assert json.loads(answer.body)["code"] == "internal_error"
+    assert b"hunter2" not in answer.body
+    assert "could not be answered" in caplog.text
+
+
+def test_a_client_that_goes_away_is_no_error(serve):
+    conversation = Conversation(headers=stated(5))
+    conversation._events = [{"type": "http.disconnect"}]
+
+    assert serve(echo, conversation).sent == []
