@@ -6,14 +6,25 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import F, Max, Prefetch, QuerySet, Sum, Value
+from django.db.models.functions import Left, StrIndex, Substr
 
 from projects.exceptions import NotFound
 from runs.files.archives import ZipEntry, zip_chunks
 from runs.files.media_types import CHECKPOINTS, with_extension
-from runs.models import AttributeKind, FileEntry, FileSeriesEntry, JobState, ProcessingJob, Run, StoredFile, Thumbnail
+from runs.models import (
+    AttributeDefinition,
+    AttributeKind,
+    FileEntry,
+    FileSeriesEntry,
+    JobState,
+    ProcessingJob,
+    Run,
+    StoredFile,
+    Thumbnail,
+)
 from runs.paths import below
 from runs.services.files import read_range
 
@@ -98,10 +109,14 @@ def member_entry(run: Run, path: str, member_path: str) -> FileEntry:
 
 
 def _entries(run: Run, path: str, kind: AttributeKind) -> QuerySet[FileEntry]:
-    entries = FileEntry.objects.filter(
-        run=run, definition__project=run.project_id, definition__path=path, definition__kind=kind
-    )
+    # With the definition's id at hand the database finds entries, and pages of them, by one index.
+    entries = FileEntry.objects.filter(run=run, definition_id=_definition_id(run, path, kind))
     return entries.select_related("file", "definition")
+
+
+def _definition_id(run: Run, path: str, kind: AttributeKind) -> int | None:
+    definitions = AttributeDefinition.objects.filter(project=run.project_id, path=path, kind=kind)
+    return definitions.values_list("pk", flat=True).first()
 
 
 def file_attributes(run: Run, *, search: str = "", after: str = "", limit: int = 100) -> list[FileEntry]:
@@ -129,26 +144,27 @@ def list_directory(run: Run, path: str, inside: str = "") -> list[DirectoryEntry
     An unknown directory, like an empty set, gives an empty list.
     """
     inside = inside.strip("/")
-    entries = _entries(run, path, AttributeKind.FILE_SET).order_by("path")
+    entries = _entries(run, path, AttributeKind.FILE_SET)
     if inside:
         entries = entries.filter(below(inside))
-    start = len(inside) + 1 if inside else 0
-    directories: dict[str, DirectoryEntry] = {}
-    files: list[DirectoryEntry] = []
-    for entry in entries.iterator(chunk_size=1000):
-        name, slash, _ = entry.path[start:].partition("/")
-        if slash:
-            directories[name] = _grown(directories.get(name), name, entry)
-        else:
-            files.append(DirectoryEntry(name, entry.file.size, entry.file.created_at, False, entry))
-    return [*(directories[name] for name in sorted(directories)), *files]
+    rest = Substr("path", len(inside) + 2 if inside else 1)
+    level = entries.annotate(rest=rest, slash=StrIndex(rest, Value("/")))
+    return [*_directories(level), *_files(level)]
 
 
-def _grown(directory: DirectoryEntry | None, name: str, entry: FileEntry) -> DirectoryEntry:
-    if directory is None:
-        return DirectoryEntry(name, entry.file.size, entry.file.created_at, True)
-    newest = max(directory.modified_at, entry.file.created_at)
-    return DirectoryEntry(name, directory.size + entry.file.size, newest, True)
+def _directories(level: QuerySet[Any]) -> list[DirectoryEntry]:
+    """What stands before the next slash, each once, with the sums of what lies below; counted by the database, since a
+    set may have a hundred thousand members."""
+    named = level.filter(slash__gt=0).order_by().annotate(directory=Left("rest", F("slash") - 1)).values("directory")
+    sums = named.annotate(size=Sum("file__size"), newest=Max("file__created_at")).order_by("directory")
+    return [DirectoryEntry(each["directory"], each["size"], each["newest"], True) for each in sums]
+
+
+def _files(level: QuerySet[Any]) -> list[DirectoryEntry]:
+    return [
+        DirectoryEntry(entry.path.rpartition("/")[2], entry.file.size, entry.file.created_at, False, entry)
+        for entry in level.filter(slash=0).order_by("path")
+    ]
 
 
 def zip_of_set(run: Run, path: str) -> Iterator[bytes]:
@@ -182,9 +198,8 @@ def gallery(run: Run, path: str, *, from_step: float | None = None, limit: int =
 
 
 def _series(run: Run, path: str) -> QuerySet[FileSeriesEntry]:
-    entries = FileSeriesEntry.objects.filter(
-        run=run, definition__project=run.project_id, definition__path=path, definition__kind=AttributeKind.FILE_SERIES
-    )
+    definition_id = _definition_id(run, path, AttributeKind.FILE_SERIES)
+    entries = FileSeriesEntry.objects.filter(run=run, definition_id=definition_id)
     return entries.select_related("file").order_by("step")
 
 

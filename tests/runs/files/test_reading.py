@@ -53,7 +53,7 @@ def test_a_gallery_shows_sizes_and_thumbnails_once_they_are_made(series, django_
     assert gallery(series, "predictions").images[0].thumbnails == {}
     for job in ProcessingJob.objects.all():
         process_file(job.pk)
-    with django_assert_max_num_queries(3):
+    with django_assert_max_num_queries(4):
         found = gallery(series, "predictions").images
     assert [(image.width, image.height, sorted(image.thumbnails), image.problem) for image in found] == [
         (600, 300, [160, 480], "")
