@@ -91,6 +91,7 @@ if DEBUG and HOST not in {"127.0.0.1", "::1", "localhost"}:
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[BASE_URL])
 
 INSTALLED_APPS = [
+    "web",  # before the admin, whose templates it overrides
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -105,7 +106,6 @@ INSTALLED_APPS = [
     "projects",
     "runs",
     "api",
-    "web",
 ]
 
 MIDDLEWARE = [

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from projects.exceptions import InvalidInput
 from projects.models import Project
@@ -20,6 +20,7 @@ from runs.selectors.attributes import Value, cell_value
 MAX_COLUMNS = 50
 MAX_PAGE = 1000
 _SUGGESTED = 4
+_LOOKED_AT = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,15 +162,22 @@ def _tags(project: Project, run_ids: Sequence[int]) -> dict[int, tuple[str, ...]
 
 
 def suggest_columns(project: Project) -> list[str]:
-    """Columns for a table nobody has arranged yet: some metrics, then some parameters, by name."""
-    definitions = AttributeDefinition.objects.filter(project=project)
+    """Columns for a table nobody has arranged yet: the metrics and then the parameters that most of the latest runs
+    have."""
+    latest = _matching(project, "", trashed=False).order_by("-created_at", "-pk").values_list("pk", flat=True)
+    attributes = Attribute.objects.filter(run_id__in=list(latest[:_LOOKED_AT])).exclude(
+        below("sys", "definition__path")
+    )
     scalars = [AttributeKind.FLOAT, AttributeKind.INT, AttributeKind.BOOL, AttributeKind.STRING]
-    parameters = definitions.filter(below("parameters"), kind__in=scalars)
-    metrics = definitions.filter(kind=AttributeKind.FLOAT_SERIES).exclude(below("monitoring"))
+    parameters = attributes.filter(below("parameters", "definition__path"), definition__kind__in=scalars)
+    metrics = attributes.filter(definition__kind=AttributeKind.FLOAT_SERIES)
     return [
         path
-        for some in (metrics, parameters)
-        for path in some.order_by("path").values_list("path", flat=True).distinct()[:_SUGGESTED]
+        for some in (metrics.exclude(below("monitoring", "definition__path")), parameters)
+        for path, _ in some.order_by()
+        .values_list("definition__path")
+        .annotate(runs=Count("run_id", distinct=True))
+        .order_by("-runs", "definition__path")[:_SUGGESTED]
     ]
 
 

@@ -81,7 +81,24 @@ export class Board {
     this.onCounted?.(shown, this.cards.size);
   }
 
+  /** The ends of the x axis for positions `xs`: all charts of a linked board share theirs. */
+  extent(xs) {
+    let [first, last] = xs.length ? [Math.min(...xs), Math.max(...xs)] : [0, 1];
+    if (this.isLinked) {
+      const before = this.shared ?? [Infinity, -Infinity];
+      [first, last] = this.shared = [Math.min(first, before[0]), Math.max(last, before[1])];
+      if (first < before[0] || last > before[1]) this.redrawSoon();
+    }
+    return first === last ? [first - 0.5, last + 0.5] : [first, last];
+  }
+
+  redrawSoon() {
+    cancelAnimationFrame(this.redrawing);
+    this.redrawing = requestAnimationFrame(() => this.cards.forEach((card) => card.chart && card.draw()));
+  }
+
   async restyle(change = {}) {
+    if (change.isNewAxis) this.shared = null;
     await Promise.all([...this.cards.values()].map((card) => card.restyle(change)));
   }
 

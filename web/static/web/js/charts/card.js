@@ -122,7 +122,7 @@ export class ChartCard {
       chart.data.datasets.unshift({ ...line, label: "smoothed", pointRadius: 0, data: points(smooth(xs, shown.values, this.settings.smoothing)) });
     }
     chart.$specials = xs.map((x, i) => ({ x, value: shown.values[i] })).filter(({ value }) => !Number.isFinite(value));
-    if (this.range) [chart.options.scales.x.min, chart.options.scales.x.max] = this.range;
+    [chart.options.scales.x.min, chart.options.scales.x.max] = this.range ?? this.board.extent(xs);
     chart.update("none");
   }
 

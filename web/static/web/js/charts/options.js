@@ -12,7 +12,6 @@ function scales(settings) {
   return {
     x: {
       type: axis.scale,
-      bounds: "data",
       grid: { display: false },
       border: { color: token("line") },
       ticks: axis.tick ? { ...ticks, callback: axis.tick } : ticks,
