@@ -30,6 +30,7 @@ def live_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform
 @pytest.fixture(autouse=True)
 def _private_files(settings, tmp_path):
     """Each test has its own file storage, and passwords are hashed fast: the cast is made anew for every test."""
+    settings.WHITENOISE_AUTOREFRESH = True  # otherwise every test client looks through all static files first
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.STORAGES = {
         **settings.STORAGES,
