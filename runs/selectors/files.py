@@ -12,6 +12,7 @@ from django.db.models import F, Max, Prefetch, QuerySet, Sum, Value
 from django.db.models.functions import Left, StrIndex, Substr
 
 from projects.exceptions import NotFound
+from runs import blobs
 from runs.files.archives import ZipEntry, zip_chunks
 from runs.files.media_types import CHECKPOINTS, with_extension
 from runs.models import (
@@ -26,7 +27,6 @@ from runs.models import (
     Thumbnail,
 )
 from runs.paths import below
-from runs.services.files import read_range
 
 MAX_PAGE = 1000
 
@@ -170,7 +170,8 @@ def _files(level: QuerySet[Any]) -> list[DirectoryEntry]:
 def zip_of_set(run: Run, path: str) -> Iterator[bytes]:
     """A file set as a zip, streamed."""
     return zip_chunks(
-        ZipEntry(entry.path, entry.file.created_at, partial(read_range, entry.file)) for entry in set_members(run, path)
+        ZipEntry(entry.path, entry.file.created_at, partial(blobs.read, entry.file.storage_key))
+        for entry in set_members(run, path)
     )
 
 

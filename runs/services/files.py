@@ -18,9 +18,10 @@ from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
 from projects.exceptions import NotFound, Unavailable
+from runs import blobs
 from runs.files.media_types import sniff
 from runs.models import FileEntry, FileSeriesEntry, Run, StoredFile
-from runs.services import blobs, processing
+from runs.services import processing
 
 MAX_FILE_BYTES = 50 * 1024**3
 # How long bytes may lie about without being referred to: time enough to apply the operation they came with.

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from projects.exceptions import InvalidInput, TooLarge
+from runs import blobs
 from runs.files.archives import MAX_OUTPUT, BadArchive, RefusedMember, read_tar_gz
 from runs.models import Run, StoredFile
-from runs.services import blobs
 from runs.services.files import discard_files, publish
 
 # Files put in place together: they share the forcing of their folder to disk and one statement to the database.

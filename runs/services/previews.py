@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from runs import blobs
 from runs.files.checkpoints import inspect_checkpoint
 from runs.files.media_types import PREVIEWED_IMAGES
 from runs.files.thumbnails import NotAnImage, render
 from runs.models import StoredFile, Thumbnail
-from runs.services import blobs
 
 THUMBNAIL_SIZES = (160, 480)
 MAX_IMAGE_BYTES = 256 * 1024**2

@@ -10,8 +10,8 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from projects.exceptions import Unavailable
+from runs import blobs
 from runs.models import ReceivedBatch, Run, StoredFile, UploadPart
-from runs.services import blobs
 from runs.services.files import ORPHAN_GRACE, unreferenced
 from runs.services.previews import keys_of
 from runs.services.uploads import sweep_uploads

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from types import TracebackType
 
 from api.compat.neptune.wire.operations import MAX_IMAGE_BYTES, ImagePoint, LogImages
+from runs import blobs
 from runs.models import Run, StoredFile
 from runs.operations import AppendFiles, FilePoint, Operation
-from runs.services import blobs
 from runs.services.files import publish
 
 

@@ -11,10 +11,10 @@ import pytest
 from django.core.files.storage import storages
 
 from projects.exceptions import TooLarge, Unavailable
+from runs import blobs
 from runs.models import StoredFile, Thumbnail
 from runs.operations import AddFiles
 from runs.selectors.files import zip_of_set
-from runs.services import blobs
 from runs.services.files import open_file, read_range, store_bytes
 from runs.services.filesets import store_tar_gz
 from runs.services.previews import describe_checkpoint, make_thumbnails, read_thumbnail

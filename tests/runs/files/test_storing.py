@@ -16,9 +16,9 @@ import pytest
 from django.utils import timezone
 
 from projects.exceptions import NotFound, TooLarge, Unavailable
+from runs import blobs
 from runs.models import FileEntry, Run, StoredFile
 from runs.operations import AddFiles, DeleteAttribute
-from runs.services import blobs
 from runs.services.files import claim_files, open_file, read_range, release_files, store_bytes
 from tests.runs.files.conftest import apply, assign, blobs_in
 

@@ -9,9 +9,9 @@ from datetime import timedelta
 from django.utils import timezone
 
 from projects.exceptions import Unavailable
+from runs import blobs
 from runs.models import ReceivedBatch, StoredFile, Upload
 from runs.operations import DeleteAttribute
-from runs.services import blobs
 from runs.services.files import read_range, store_bytes
 from runs.services.previews import make_thumbnails
 from runs.services.runs import create_run
