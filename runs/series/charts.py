@@ -9,38 +9,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from runs.series.base import Axis, Floats, Integers, SeriesKey, SeriesSlice
-from runs.series.downsample import downsample
-from runs.series.layout import Segment, load_data
+from runs.series.base import SeriesKey, SeriesSlice
+from runs.series.drawing import Chart, Window
+from runs.series.layout import load_data, read_rollups
 from runs.series.opened import OpenSeries, open_series
-from runs.series.points import Points, joined, no_points
+from runs.series.points import Points, no_points
+from runs.series.rollups import COARSE, FINE
 from runs.series.snapshot import snapshot
 
 POINTS_AT_ONCE = 2_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """The range asked for; both ends belong to it."""
-
-    first: float
-    last: float
-    axis: Axis
-
-    def meets(self, segment: Segment) -> bool:
-        """Whether the segment may have points inside."""
-        chunk = segment.chunk
-        if chunk is None or not segment.is_plain:
-            return True
-        if self.axis is Axis.STEP:
-            return chunk.last_step >= self.first and chunk.first_step <= self.last
-        return chunk.last_ms >= self.first and chunk.first_ms <= self.last
-
-    def inside(self, points: Points) -> Points:
-        if self.first == -np.inf and self.last == np.inf:
-            return points
-        positions: Floats | Integers = points.steps if self.axis is Axis.STEP else points.timestamps
-        return points[(positions >= self.first) & (positions <= self.last)]
 
 
 def read(keys: Sequence[SeriesKey], window: Window, max_points: int) -> list[SeriesSlice]:
@@ -54,13 +31,14 @@ def _charts(
     opened: dict[SeriesKey, OpenSeries], window: Window, max_points: int
 ) -> Iterator[tuple[SeriesKey, SeriesSlice]]:
     for group in _groups(opened, window):
-        data = load_data(segment for key in group for segment in opened[key].segments if window.meets(segment))
-        for key in group:
-            series = opened[key]
-            parts = [segment.load({**series.data, **data}) for segment in series.segments if window.meets(segment)]
-            points = window.inside(joined(parts)) if parts else no_points()
-            drawn = downsample(points, max_points, window.axis)
-            yield key, _slice(key, drawn, len(points), str(Cursor.at_end(series)))
+        charts = [Chart(opened[key], window, max_points) for key in group]
+        data = load_data(segment for chart in charts for segment in chart.decoded)
+        coarse, fine = (
+            read_rollups([pk for chart in charts for pk in chart.ids(block)], block) for block in (COARSE, FINE)
+        )
+        for key, chart in zip(group, charts, strict=True):
+            points, total = chart.draw(data, {**coarse, **fine})
+            yield key, _slice(key, points, total, str(Cursor.at_end(opened[key])))
 
 
 def _groups(opened: dict[SeriesKey, OpenSeries], window: Window) -> Iterator[list[SeriesKey]]:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from runs.series.base import Axis
+from runs.series.base import Axis, Floats
 from runs.series.points import Points
 
 
-def downsample(points: Points, max_points: int, axis: Axis) -> Points:
+def downsample(points: Points, max_points: int, axis: Axis, begins: Floats | None = None) -> Points:
     """At most `max_points` of the points, which are in step order, as are those returned.
 
     The axis is cut into intervals of equal width. The first and the last point stay, and of every interval the smallest
     and the largest finite value, and the first of each of NaN, Infinity and -Infinity, if the points have such at all:
     a gap or a spike never disappears. Equal input gives equal output; with enough room all points are returned.
+    `begins` are positions on the axis that decide the interval of each point instead of its own: where the block begins
+    that the point is an extreme of.
     """
     if len(points) <= max_points:
         return points
@@ -24,7 +26,7 @@ def downsample(points: Points, max_points: int, axis: Axis) -> Points:
     bucket_count = (max_points - 2) // (len(classes) + 1 if 0 in classes else len(classes))
     chosen = {0, len(points) - 1}
     if bucket_count:
-        buckets = _buckets(points, bucket_count, axis)
+        buckets = _buckets(_positions(points, axis) if begins is None else begins, bucket_count)
         for each, members in classes.items():
             chosen.update(_extremes(points, buckets, members) if each == 0 else _first_of_each(buckets, members))
     return points[np.array(sorted(chosen))]
@@ -39,13 +41,16 @@ def _classes(values: NDArray[np.float64]) -> dict[int, NDArray[np.int64]]:
     return {number: np.flatnonzero(mask) for number, mask in enumerate(masks) if mask.any()}
 
 
-def _buckets(points: Points, count: int, axis: Axis) -> NDArray[np.int64]:
+def _positions(points: Points, axis: Axis) -> Floats:
+    return points.steps if axis is Axis.STEP else points.timestamps.astype(np.float64)
+
+
+def _buckets(positions: Floats, count: int) -> NDArray[np.int64]:
     """The interval each point lies in."""
-    positions = points.steps if axis is Axis.STEP else points.timestamps.astype(np.float64)
     low, high = float(positions.min()), float(positions.max())
     width = high / count - low / count  # never overflows
     if width <= 0:
-        return np.arange(len(points)) * count // len(points)  # all at one moment: by order
+        return np.arange(len(positions)) * count // len(positions)  # all at one moment: by order
     return np.clip(((positions - low) / width).astype(np.int64), 0, count - 1)
 
 

@@ -16,6 +16,7 @@ from runs.series.current import first_late_steps
 from runs.series.layout import ChunkFacts, Segment, chunk_facts, late_chunks, lay_out, load_data, slices
 from runs.series.pending import MAX_MARKS, runs_to_flush
 from runs.series.points import Points, cut, fill, joined
+from runs.series.rollups import COARSE, FINE, rollup
 from runs.series.summary import Summary, read_summaries, summarise, write_summaries
 from runs.series.tail import LogPoints, Tail, collect, resolve
 
@@ -200,6 +201,8 @@ def _chunk(run_id: int, definition_id: int, piece: _Piece) -> Chunk:
         generation=piece.generation,
         codec=codec,
         checksum=chunks.checksum(data),
+        rollup_512=rollup(points, COARSE) if piece.level == FULL else None,
+        rollup_64=rollup(points, FINE) if piece.level == FULL else None,
         data=data,
     )
 

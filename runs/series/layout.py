@@ -32,6 +32,7 @@ class ChunkFacts(NamedTuple):
     codec: int
     checksum: int
     generation: int
+    has_rollup: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,7 +91,8 @@ def _with_late(series: Sequence[ChunkFacts], late: Points) -> Iterator[Segment]:
 def chunk_facts(rows: QuerySet[Chunk]) -> dict[tuple[int, int], list[ChunkFacts]]:
     """The chunks of a query without their bytes, by (run, definition) and in step order."""
     found: dict[tuple[int, int], list[ChunkFacts]] = {}
-    for row in rows.order_by("run_id", "definition_id", "first_step").values_list(*ChunkFacts._fields):
+    rows = rows.annotate(has_rollup=Q(rollup_64__isnull=False)).order_by("run_id", "definition_id", "first_step")
+    for row in rows.values_list(*ChunkFacts._fields):
         facts = ChunkFacts(*row)
         found.setdefault((facts.run_id, facts.definition_id), []).append(facts)
     return found
@@ -117,6 +119,15 @@ def read_data(ids: Sequence[int]) -> dict[int, bytes]:
     for some in slices(ids, _IDS_AT_ONCE):
         data.update((pk, bytes(raw)) for pk, raw in Chunk.objects.filter(pk__in=some).values_list("id", "data"))
     return data
+
+
+def read_rollups(ids: Sequence[int], block: int) -> dict[int, bytes]:
+    """The rollups of these chunks by chunk id."""
+    found: dict[int, bytes] = {}
+    for some in slices(ids, _IDS_AT_ONCE):
+        rows = Chunk.objects.filter(pk__in=some).values_list("id", f"rollup_{block}")
+        found.update((pk, bytes(raw)) for pk, raw in rows)
+    return found
 
 
 def slices(ids: Collection[int], size: int) -> Iterator[list[int]]:

@@ -20,6 +20,7 @@ from runs.series.base import (
     StringPage,
 )
 from runs.series.current import current_summaries
+from runs.series.drawing import Window
 from runs.series.flush import flush
 from runs.series.layout import slices
 
@@ -47,7 +48,7 @@ class DatabaseSeriesStore:
     ) -> list[SeriesSlice]:
         low = -math.inf if first is None else first
         high = math.inf if last is None else last
-        return charts.read(keys, charts.Window(low, high, axis), max_points)
+        return charts.read(keys, Window(low, high, axis), max_points)
 
     def read_since(self, key: SeriesKey, cursor: str, *, max_points: int) -> SeriesSlice | None:
         return charts.read_since(key, cursor, max_points)

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from runs.series import store
 from runs.series.base import Axis, SeriesKey, SeriesSlice
 from runs.series.downsample import downsample
+from runs.series.drawing import Chart, Window
+from runs.series.opened import open_series
 from runs.series.points import Points
 from tests.runs.series.conftest import Recorder
 
@@ -120,6 +122,38 @@ def test_a_long_series_keeps_its_spikes_in_a_chart(recorder: Recorder, loss: Ser
     assert (spikes[50.0], spikes[-50.0]) == (123_456, 77)
     assert found.steps[[0, -1]].tolist() == [0, 200_000]
     assert recorder.slice(loss, max_points=1000).steps.tolist() == found.steps.tolist()
+
+
+@pytest.mark.parametrize("axis", list(Axis))
+def test_rollups_hide_no_extreme(recorder: Recorder, loss: SeriesKey, axis: Axis):
+    count, room = 200_000, 1000
+    values = np.random.default_rng(5).standard_t(2, count)
+    recorder.log(loss, [(step, 3 * step, value) for step, value in enumerate(values.tolist())])
+    recorder.flush()
+    series = open_series([loss], is_text=False)[loss]
+    assert len(Chart(series, Window(-INFINITY, INFINITY, axis), room).blocks) > 20
+    found = recorder.slice(loss, max_points=room, axis=axis)
+    assert len(found.steps) <= room
+    assert found.total == count
+    assert found.values.tolist() == values[found.steps.astype(int)].tolist()
+    for interval in np.array_split(np.arange(count), (room - 2) // 2):
+        # Edges are moved to those of blocks, by less than 512 points here.
+        near = found.values[(found.steps >= interval[0] - 512) & (found.steps <= interval[-1] + 512)]
+        assert near.min() <= values[interval].min()
+        assert near.max() >= values[interval].max()
+
+
+def test_late_points_show_in_a_chart_made_from_rollups(recorder: Recorder, loss: SeriesKey):
+    recorder.log(loss, [(step, step, 0.0) for step in range(200_000)])
+    recorder.flush()
+    recorder.log(loss, [(50_000, 1, 7.0), (100_000.5, 1, -7.0)])
+    for _ in range(2):
+        found = recorder.slice(loss, max_points=500)
+        assert found.total == 200_001
+        assert {7.0, -7.0} <= set(found.values.tolist())
+        recorder.flush()
+    zoomed = recorder.slice(loss, max_points=500, first=49_000, last=150_000)
+    assert (zoomed.total, zoomed.steps[0], zoomed.steps[-1]) == (101_002, 49_000, 150_000)
 
 
 def follow(key: SeriesKey, found: SeriesSlice, max_points: int = 1000) -> SeriesSlice | None:
