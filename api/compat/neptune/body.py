@@ -17,9 +17,9 @@ from projects.exceptions import TooLarge
 from runs.services.uploads import RangeMismatch
 
 MAX_JSON_BYTES = 150 * 1024 * 1024
-# A body of objects takes many times its size once parsed. The clients' largest legal batch holds some 100,000 points.
-MAX_JSON_VALUES = 4_000_000
-LARGE_BYTES = 16 * 1024 * 1024
+# A body of objects takes many times its size once parsed. Points in a body of full size are just below this number.
+MAX_JSON_VALUES = 9_000_000
+LARGE_BYTES = 4 * 1024 * 1024
 # The clients' uploads look for this text and then begin the file again: only for a true mismatch.
 RANGE_MISMATCH = "Length of stream does not match given range"
 _STRUCTURE = (b"{", b"[", b",")
