@@ -17,15 +17,19 @@ def format_number(value: float | int | None, digits: int = 4) -> str:
         return DASH
     if not math.isfinite(value):
         return "NaN" if math.isnan(value) else ("∞" if value > 0 else "−∞")
-    if value == int(value) and abs(value) < 1e9:
-        return f"{int(value):,}".replace(",", THIN_SPACE).replace("-", "−")
-    if not 1e-4 <= abs(value) < 1e6:
-        mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
-        return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}".replace("-", "−")
-    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
-    text = f"{value:,.{decimals}f}"
-    text = text.rstrip("0").rstrip(".") if "." in text else text
-    return text.replace(",", THIN_SPACE).replace("-", "−")
+    return ("−" if value < 0 else "") + _format_size(abs(value), digits)
+
+
+def _format_size(size: float, digits: int) -> str:
+    """A finite number that is not negative."""
+    if size == int(size) and size < 1e9:
+        return f"{int(size):,}".replace(",", THIN_SPACE)
+    if not 1e-4 <= size < 1e6:
+        mantissa, exponent = f"{size:.{digits - 1}e}".split("e")
+        return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
+    decimals = max(0, digits - 1 - math.floor(math.log10(size)))
+    text = f"{size:,.{decimals}f}"
+    return (text.rstrip("0").rstrip(".") if "." in text else text).replace(",", THIN_SPACE)
 
 
 def format_bytes(size: float | None) -> str:

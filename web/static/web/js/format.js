@@ -26,8 +26,11 @@ export function formatNumber(value, digits = 4) {
   return value < 0 ? `−${text}` : text;
 }
 
-/** For axis ticks: 12k, 1.5M, 0.001. */
-export function formatTick(value) {
+/** For axis ticks: 12k, 1.5M, and as many decimals as tell two ticks apart. */
+export function formatTick(value, index, ticks = []) {
+  const gap = ticks.length > 1 ? Math.abs(ticks[1].value - ticks[0].value) : 0;
+  const isPlain = Math.abs(value) < 1e4 && gap >= 1e-6 && gap < 1e4;
+  if (isPlain) return value.toFixed(Math.max(0, Math.min(8, -Math.floor(Math.log10(gap) + 1e-9)))).replace("-", "−");
   const size = Math.abs(value);
   if (size >= 1e9) return `${formatNumber(value / 1e9, 3)}G`;
   if (size >= 1e6) return `${formatNumber(value / 1e6, 3)}M`;

@@ -19,7 +19,7 @@ export const AXES = {
     positions: (columns) => columns.steps,
     toApi: (x) => x,
     describe: (x) => `step ${formatStep(x)}`,
-    tick: (value) => formatTick(value),
+    tick: (value, index, ticks) => formatTick(value, index, ticks),
   },
   relative: {
     label: "time since the start",

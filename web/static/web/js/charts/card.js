@@ -18,6 +18,7 @@ export class ChartCard {
     this.board = board;
     this.path = attribute.path;
     this.unit = attribute.unit || "";
+    this.bounds = { min: attribute.range_minimum, max: attribute.range_maximum };
     this.columns = null;
     this.zoomed = null;
     this.range = null;
@@ -114,7 +115,7 @@ export class ChartCard {
     const color = runColor(this.board.run);
     const points = (values) => xs.map((x, i) => ({ x, y: this.usable(values[i]) }));
     const few = shown.values.length <= FEW_POINTS ? 2 : 0;
-    const line = { borderWidth: 1.5, pointRadius: few, pointHoverRadius: 4, borderColor: color, pointBackgroundColor: color, pointHitRadius: 8 };
+    const line = { borderWidth: 1.5, clip: 5, pointRadius: few, pointHoverRadius: 4, borderColor: color, pointBackgroundColor: color, pointHitRadius: 8 };
     chart.data.datasets = [{ ...line, label: "value", data: points(shown.values) }];
     if (this.settings.smoothing > 0) {
       const faint = faded(color, 0.25);
@@ -136,7 +137,8 @@ export class ChartCard {
     canvas.addEventListener("dblclick", () => this.resetZoom());
     this.stage.classList.remove("skeleton");
     this.stage.replaceChildren(canvas);
-    const hooks = { onZoom: (from, to) => this.zoomTo(from, to), timeOf: (i) => (this.zoomed ?? this.columns).times[i] };
+    const bounds = this.bounds;
+    const hooks = { bounds, onZoom: (from, to) => this.zoomTo(from, to), timeOf: (i) => (this.zoomed ?? this.columns).times[i] };
     this.chart = new window.Chart(canvas, {
       type: "line",
       data: { datasets: [] },

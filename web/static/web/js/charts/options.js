@@ -6,7 +6,7 @@ import { faded, token } from "./colors.js";
 
 const FONT = { family: "'Inter Variable', sans-serif", size: 11 };
 
-function scales(settings) {
+function scales(settings, bounds) {
   const axis = AXES[settings.axis];
   const ticks = { color: token("muted"), font: FONT, maxRotation: 0, autoSkipPadding: 18, padding: 4, includeBounds: false };
   return {
@@ -19,6 +19,8 @@ function scales(settings) {
     },
     y: {
       type: settings.isLog ? "logarithmic" : "linear",
+      suggestedMin: settings.isLog ? undefined : bounds.min ?? undefined,
+      suggestedMax: settings.isLog ? undefined : bounds.max ?? undefined,
       grid: { color: token("line"), drawTicks: false },
       border: { display: false },
       ticks: { ...ticks, maxTicksLimit: 6, callback: formatTick },
@@ -61,7 +63,8 @@ function zoom(onZoom) {
   };
 }
 
-export function chartOptions(settings, { onZoom, timeOf }) {
+/** `bounds` are the ends of the y axis as the client configured the series, where it did. */
+export function chartOptions(settings, { onZoom, timeOf, bounds }) {
   return {
     animation: false,
     parsing: false,
@@ -72,7 +75,7 @@ export function chartOptions(settings, { onZoom, timeOf }) {
     events: ["mousemove", "mouseout", "click", "touchstart", "touchmove"],
     interaction: { mode: "nearest", axis: "x", intersect: false },
     layout: { padding: { top: 8, right: 8 } },
-    scales: scales(settings),
+    scales: scales(settings, bounds),
     plugins: { legend: { display: false }, tooltip: tooltip(settings, timeOf), zoom: zoom(onZoom) },
   };
 }

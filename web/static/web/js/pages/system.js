@@ -2,14 +2,9 @@
 
 import { startBoard } from "../charts/start.js";
 
-const KINDS = [["gpu", "GPU"], ["cpu", "CPU"], ["memory", "Memory"]];
-
+/** One section per process that sent readings. */
 function sectionOf(path) {
-  const parts = path.split("/");
-  const name = parts[parts.length - 1].toLowerCase();
-  const kind = KINDS.find(([word]) => name.includes(word));
-  const origin = parts.length > 2 ? parts.slice(1, -1).join("/") : "";
-  return [kind ? kind[1] : "Other readings", origin].filter(Boolean).join(" · ");
+  return path.split("/").slice(0, -1).join("/");
 }
 
 await startBoard({
