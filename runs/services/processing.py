@@ -9,6 +9,7 @@ no failure: its facts say so.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
@@ -34,6 +35,17 @@ LEASE = timedelta(seconds=90)
 RESEND_AFTER = timedelta(seconds=60)
 FIRST_DELAY = timedelta(seconds=5)
 MAX_SENT_AT_ONCE = 500
+SILENCE_SECONDS = 30.0
+# The sender of a file waits while we talk to the broker, so we do not try for long; in seconds.
+_IMPATIENT = {
+    "max_retries": 0,
+    "interval_start": 0,
+    "interval_step": 0,
+    "interval_max": 0,
+    "socket_connect_timeout": 1,
+    "socket_timeout": 1,
+}
+_silent_until = 0.0
 
 _WORK: dict[str, Callable[[StoredFile], None]] = {
     JobKind.IMAGE: make_thumbnails,
@@ -62,13 +74,18 @@ def schedule(files: Sequence[StoredFile]) -> None:
 
 
 def _send(job_ids: Sequence[int]) -> None:
-    """Tell the workers. A broker that is away loses nothing: the sweeper tells them again."""
-    for job_id in job_ids:
-        try:
-            current_app.signature(TASK, args=(job_id,)).apply_async(retry=False)
-        except Exception:
-            logger.warning("The broker took no message about %s jobs; they are sent again later", len(job_ids))
-            return
+    """Tell the workers. A broker that is away loses nothing, since the sweeper tells them again, and delays nobody
+    much: after a failure it is left alone for a while."""
+    global _silent_until
+    if time.monotonic() < _silent_until:
+        return
+    try:
+        with current_app.connection_for_write(transport_options=_IMPATIENT) as connection:
+            for job_id in job_ids:
+                current_app.signature(TASK, args=(job_id,)).apply_async(connection=connection, retry=False)
+    except Exception:
+        _silent_until = time.monotonic() + SILENCE_SECONDS
+        logger.warning("The broker took no message about %s jobs; they are sent again later", len(job_ids))
 
 
 def run_job(job_id: int) -> None:

@@ -74,12 +74,19 @@ def test_other_files_need_nothing(run, sent):
 
 
 def test_a_broker_that_is_away_loses_nothing(run, monkeypatch, django_capture_on_commit_callbacks):
+    tries = []
+
     def broken(*arguments, **options):
+        tries.append(arguments)
         raise OSError("connection refused")
 
-    monkeypatch.setattr(processing.current_app, "signature", broken)
+    monkeypatch.setattr(processing, "_silent_until", 0.0)
+    monkeypatch.setattr(processing.current_app, "connection_for_write", broken)
     with django_capture_on_commit_callbacks(execute=True):
         assign(run, "image", store_bytes(run, [png()]))
+        assign(run, "another", store_bytes(run, [b"text"]))
+    processing._send([1])
+    assert len(tries) == 1, "a broker that is away is left alone for a while"
     monkeypatch.undo()
     job = ProcessingJob.objects.get()
     assert job.state == JobState.QUEUED
