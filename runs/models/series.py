@@ -33,12 +33,14 @@ class BatchLog(models.Model):
 
 class Writer(models.Model):
     """A process that numbers its batches. `last_seq` is the highest sequence number up to which all batches arrived and
-    were flushed; a batch at or below it is a repetition."""
+    were flushed; a batch at or below it is a repetition, unless it is in one of the `gaps` ([first, last]) that were
+    passed over."""
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="+")
     number = models.IntegerField()
     uuid = models.UUIDField()
     last_seq = models.BigIntegerField(default=0)
+    gaps = models.JSONField(default=list, blank=True)
 
     class Meta:
         constraints = [

@@ -4,7 +4,8 @@ from runs.series.base import SeriesStore
 from runs.series.flush import flush_pending
 from runs.series.pending import count_unflushed, runs_to_flush
 from runs.series.store import DatabaseSeriesStore
+from runs.series.writers import has_received
 
 store: SeriesStore = DatabaseSeriesStore()
 
-__all__ = ["count_unflushed", "flush_pending", "runs_to_flush", "store"]
+__all__ = ["count_unflushed", "flush_pending", "has_received", "runs_to_flush", "store"]

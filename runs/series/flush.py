@@ -19,6 +19,7 @@ from runs.series.points import Points, cut, fill, joined
 from runs.series.rollups import COARSE, FINE, rollup
 from runs.series.summary import Summary, read_summaries, summarise, write_summaries
 from runs.series.tail import LogPoints, Tail, collect, resolve
+from runs.series.writers import advance
 
 logger = logging.getLogger(__name__)
 
@@ -219,17 +220,6 @@ def _clear_log(run_id: int, flushed: Collection[int]) -> None:
     for writer in Writer.objects.filter(run_id=run_id, number__in=marks):
         waiting = rows.filter(writer=writer.number, point_count__gt=0)
         done = marks[writer.number].difference(waiting.values_list("seq", flat=True))
-        writer.last_seq = _watermark(writer.last_seq, done)
-        writer.save(update_fields=["last_seq"])
+        advance(writer, done, MAX_MARKS)
+        writer.save(update_fields=["last_seq", "gaps"])
         rows.filter(writer=writer.number, seq__lte=writer.last_seq, point_count=0).delete()
-
-
-def _watermark(last_seq: int, done: set[int]) -> int:
-    """The highest number up to which all batches came. A gap is given up when many batches came after it: a writer has
-    one batch on its way at a time."""
-    ahead = sorted(seq for seq in done if seq > last_seq)
-    for position, seq in enumerate(ahead):
-        if seq > last_seq + 1 and len(ahead) - position <= MAX_MARKS:
-            break
-        last_seq = seq
-    return last_seq

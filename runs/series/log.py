@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from projects.exceptions import NotFound
-from runs.models import BatchLog, Run, Writer
+from runs.models import BatchLog, Run
 from runs.series import payload
 from runs.series.base import Appended, FloatColumns, PointBatch, StringColumns
 from runs.series.points import Points, cut, from_columns
 from runs.series.repeats import heads, without_repeats
+from runs.series.writers import close_gap, has_received
 
 ROW_POINTS = 40_000
 ROW_BYTES = 1_000_000
@@ -24,6 +25,7 @@ def append(batch: PointBatch) -> Appended:
     if batch.writer:
         if _is_known(batch):
             return Appended(0)
+        close_gap(batch.run_id, batch.writer, batch.seq)
         _write(batch, series, last_point_ms)
         return Appended(_count(series))
     new = without_repeats(batch.run_id, series, last_point_ms)
@@ -43,9 +45,8 @@ def _lock_run(run_id: int) -> int:
 
 def _is_known(batch: PointBatch) -> bool:
     """Whether a numbered batch came before."""
-    writer = Writer.objects.filter(run_id=batch.run_id, number=batch.writer, last_seq__gte=batch.seq)
     rows = BatchLog.objects.filter(run_id=batch.run_id, writer=batch.writer, seq=batch.seq)
-    return writer.exists() or rows.exists()
+    return has_received(batch.run_id, batch.writer, batch.seq) or rows.exists()
 
 
 def _count(series: Mapping[int, Points]) -> int:

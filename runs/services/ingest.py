@@ -36,7 +36,7 @@ from runs.operations import (
     OperationError,
 )
 from runs.paths import below, parents, path_problem
-from runs.series import count_unflushed, store
+from runs.series import count_unflushed, has_received, store
 from runs.series.base import PointBatch
 from runs.services.attributes import create_attributes, resolve_definitions, write_git_reference, write_values
 from runs.services.links import append_files, drop_links, write_file, write_members, write_tags
@@ -114,7 +114,7 @@ class _Batch:
         """Whether a numbered batch lies below its writer's watermark, where nothing more is remembered of it."""
         if not self.identity.is_numbered:
             return False
-        return Writer.objects.filter(run=self.run, number=self.writer, last_seq__gte=self.identity.seq).exists()
+        return has_received(self.run.pk, self.writer, self.identity.seq)
 
     def _known(self, operations: Sequence[Operation]) -> tuple[dict[str, Existing], list[str]]:
         """The run's attributes among the paths and their namespaces, and the paths that are namespaces in the run."""
