@@ -1,6 +1,7 @@
 """Which numbered batches of a writer have been received.
 
-Below the watermark (`Writer.last_seq`) all have, except the numbers in `Writer.gaps`: those that were passed over because
+Below the watermark (`Writer.last_seq`) all have, except the numbers in `Writer.gaps`: those that were passed over
+because
 many later batches came without them. A writer has one batch on its way at a time, so a gap is usually a batch that was
 refused for good; should it come after all, it is taken.
 """
