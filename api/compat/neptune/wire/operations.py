@@ -38,6 +38,7 @@ from runs.operations import (
     UnreadableOperation,
 )
 
+_IMAGES = "logImages"  # the one operation whose reader puts something aside
 MAX_IMAGE_BYTES = 32 * 1024 * 1024
 Payload: TypeAlias = Mapping[str, Any]
 KeepImage: TypeAlias = Callable[[bytes], int]
@@ -97,16 +98,15 @@ def read_operation(element: object, index: int, keep_image: KeepImage) -> Operat
     names = [name for name, payload in element.items() if name != "path" and payload is not None]
     if len(names) != 1:
         raise BadValue(f"{path}: an operation has exactly one kind; this has {len(names)}.")
-    reader = _READERS.get(names[0])
-    if reader is None:
+    if names[0] not in OPERATION_NAMES:
         raise BadValue(f"{path}: this server has no operation named '{names[0][:64]}'.")
     payload = element[names[0]]
     if not isinstance(payload, dict):
         raise BadValue(f"{path}: {names[0]} is not an object.")
     try:
-        if names[0] == "logImages":
+        if names[0] == _IMAGES:
             return _log_images(path, index, payload, keep_image)
-        return reader(path, index, payload)
+        return _READERS[names[0]](path, index, payload)
     except BadValue as problem:
         raise BadValue(f"{path}: {problem}") from None
 
@@ -273,7 +273,6 @@ _READERS: dict[str, Callable[[str, int, Payload], Operation]] = {
     "clearArtifact": _not_here,
     "logFloats": _log_floats,
     "logStrings": _log_strings,
-    "logImages": _not_here,  # read by _log_images, which needs the file storage too
     "clearFloatSeries": _clear(AttributeKind.FLOAT_SERIES),
     "clearStringSeries": _clear(AttributeKind.STRING_SERIES),
     "clearImageSeries": _clear(AttributeKind.FILE_SERIES),
@@ -284,4 +283,4 @@ _READERS: dict[str, Callable[[str, int, Payload], Operation]] = {
     "deleteFiles": _delete_files,
     "deleteAttribute": _delete_attribute,
 }
-OPERATION_NAMES = tuple(_READERS)
+OPERATION_NAMES = (*_READERS, _IMAGES)
