@@ -95,20 +95,21 @@ def read_operation(element: object, index: int, keep_image: KeepImage) -> Operat
     if not isinstance(element, dict):
         raise BadValue("An operation is not an object.")
     path = from_text(element.get("path"), "The path")
+    shown = path[:200]
     names = [name for name, payload in element.items() if name != "path" and payload is not None]
     if len(names) != 1:
-        raise BadValue(f"{path}: an operation has exactly one kind; this has {len(names)}.")
+        raise BadValue(f"{shown}: an operation has exactly one kind; this has {len(names)}.")
     if names[0] not in OPERATION_NAMES:
-        raise BadValue(f"{path}: this server has no operation named '{names[0][:64]}'.")
+        raise BadValue(f"{shown}: this server has no operation named '{names[0][:64]}'.")
     payload = element[names[0]]
     if not isinstance(payload, dict):
-        raise BadValue(f"{path}: {names[0]} is not an object.")
+        raise BadValue(f"{shown}: {names[0]} is not an object.")
     try:
         if names[0] == _IMAGES:
             return _log_images(path, index, payload, keep_image)
         return _READERS[names[0]](path, index, payload)
     except BadValue as problem:
-        raise BadValue(f"{path}: {problem}") from None
+        raise BadValue(f"{shown}: {problem}") from None
 
 
 def _assign_float(path: str, index: int, payload: Payload) -> Operation:
