@@ -137,7 +137,7 @@ NEPTUNE = [
         form="grant_type=refresh_token&refresh_token={refresh_token}",
         sign_in=400,
     ),
-    _neptune("GET", "api/backend/v1/clients/config", Need.VALID_TOKEN),
+    _neptune("GET", "api/backend/v1/clients/config", Need.NOTHING),
     _neptune("GET", "api/backend/v1/authorization/oauth-token", Need.VALID_TOKEN),
     _neptune("GET", "api/backend/v1/projects/get", Need.VIEW, "projectIdentifier={organization}/{project}"),
     _neptune("GET", "api/backend/v1/projects", Need.VALID_TOKEN),

@@ -73,7 +73,7 @@ PROJECT_NEEDS = {Need.VIEW: Action.VIEW, Need.LOG: Action.LOG, Need.EDIT: Action
 
 @dataclass(frozen=True)
 class Cast:
-    """One caller: a person, signed in (`scope` empty) or by a token, which may be limited to another project or dead."""
+    """One caller: a person, signed in (no `scope`) or by a token, which may be limited to another project or dead."""
 
     name: str
     person: str = ""
@@ -398,7 +398,7 @@ def test_nobody_but_the_operator_gets_into_the_admin(world: World):
     assert client.get(reverse("admin:index")).status_code == 200
     for route, _ in addresses(site):
         address = "/admin/" + re.sub(r"<[^>]+>|\(\?P<[^)]+\)", "1", route).replace("^", "").replace("$", "")
-        if address in {"/admin/login/", "/admin/(1.*)", "/admin/(?P<url>.*)"}:
+        if address in {"/admin/login/", "/admin/logout/"}:  # they lead to signing in and out
             continue
         for caller in CAST:
             row = Row("GET", route, address, Need.NOTHING, Interface.PAGE)
