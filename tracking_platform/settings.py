@@ -38,8 +38,10 @@ DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 HOST = env.str("HOST", default="127.0.0.1")
 PORT = _number("PORT", 8000, 1, 65_535)
-TLS_CERTIFICATE = env.str("TLS_CERTIFICATE", default="")
-TLS_KEY = env.str("TLS_KEY", default="")
+TLS_CERTIFICATE, TLS_KEY = (
+    str(Path(_file).resolve()) if (_file := env.str(_name, default="")) else ""
+    for _name in ("TLS_CERTIFICATE", "TLS_KEY")
+)
 if bool(TLS_CERTIFICATE) != bool(TLS_KEY):
     raise ImproperlyConfigured("TLS_CERTIFICATE and TLS_KEY belong together: set both or neither.")
 for _name, _file in (("TLS_CERTIFICATE", TLS_CERTIFICATE), ("TLS_KEY", TLS_KEY)):
@@ -180,6 +182,9 @@ if not REDIS_URL:
         "processed_folder": str(BROKER_DIR / "processed"),
         "control_folder": str(BROKER_DIR / "control"),
         "store_processed": False,
+        # The worker sleeps this long whenever it may not take a message, so also after each task: with the default of a
+        # second it does one task a second, and the flush of series waits behind every uploaded picture.
+        "polling_interval": 0.05,
     }
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from django.core.management.base import CommandError
 
 
-@contextmanager
-def only_one(folder: Path) -> Iterator[None]:
-    """Hold the lock of a DATA_DIR; the kernel lets it go when this process ends, however that ends."""
-    with (folder / "serve.lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise CommandError(f"The platform is already running with its data in {folder}.") from None
-        yield
+def hold_lock(folder: Path) -> None:
+    """Take the lock of a DATA_DIR until this process ends, however that ends; CommandError when someone has it."""
+    descriptor = os.open(folder / "serve.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise CommandError(f"The platform is already running with its data in {folder}.") from None
+    os.set_inheritable(descriptor, True)  # it stays with the supervisor that takes this process's place
 
 
 def check_port(host: str, port: int) -> None:

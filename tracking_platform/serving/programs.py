@@ -14,6 +14,11 @@ def programs() -> list[Program]:
     return [web_server(), task_worker(), scheduler()]
 
 
+def environment() -> dict[str, str]:
+    """The programs work in the repository's folder, wherever `serve` was started."""
+    return {"DATA_DIR": str(settings.DATA_DIR)}
+
+
 def web_server() -> Program:
     command = [
         *(sys.executable, "-m", "granian", "tracking_platform.asgi:application"),
@@ -25,7 +30,7 @@ def web_server() -> Program:
     if settings.TLS_CERTIFICATE:
         command += ["--ssl-certificate", settings.TLS_CERTIFICATE, "--ssl-keyfile", settings.TLS_KEY]
         command += ["--ssl-protocol-min", "tls1.2"]
-    return Program("web server", command)
+    return Program("web server", command, environment())
 
 
 def task_worker() -> Program:
@@ -35,14 +40,14 @@ def task_worker() -> Program:
         *("--without-gossip", "--without-mingle", "--without-heartbeat"),
     ]
     # Celery warns of root because messages could be pickled; ours are JSON.
-    return Program("task worker", command, {"PYTHONWARNINGS": "ignore:::celery.platforms"})
+    return Program("task worker", command, {**environment(), "PYTHONWARNINGS": "ignore:::celery.platforms"})
 
 
 def scheduler() -> Program:
     folder = Path(settings.DATA_DIR) / "scheduler"
     folder.mkdir(mode=0o700, exist_ok=True)
     command = [
-        *(sys.executable, "-m", "celery", "--quiet", "--app", "tracking_platform", "beat"),
+        *(sys.executable, "-m", "celery", "--quiet", "--app", "tracking_platform.scheduler", "beat"),
         *("--schedule", str(folder / "schedule"), "--pidfile", "", "--loglevel", "WARNING"),
     ]
-    return Program("scheduler", command)
+    return Program("scheduler", command, environment())

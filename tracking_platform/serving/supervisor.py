@@ -1,18 +1,25 @@
 """Keep a group of programs running in the foreground: start, restart with back-off, stop all together.
 
-Only the standard library is imported here.
+Only the standard library is imported here: `replace_process` puts a small process in the place of `manage.py serve`,
+with the same process number, so that all of Django need not stay in memory for watching others.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from pathlib import Path
+from typing import NoReturn
+from urllib.parse import urlsplit
 
 from tracking_platform.serving.processes import die_with_parent
 
@@ -27,15 +34,24 @@ def say(message: str) -> None:
     sys.stdout.flush()
 
 
+@dataclass(frozen=True)
 class Program:
-    """One program of the group and its present process."""
+    """One program of the group; `environment` is added to our own."""
 
-    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
-        self.name = name
-        self.command = list(command)
-        self.environment = {**os.environ, **(environment or {})}
+    name: str
+    command: list[str]
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+class Seat:
+    """A program's place in the group, and the process that fills it."""
+
+    def __init__(self, program: Program) -> None:
+        self.name = program.name
         self.process: subprocess.Popen[bytes] | None = None
         self.starts_at = 0.0
+        self._command = program.command
+        self._environment = {**os.environ, **program.environment}
         self._started_at = 0.0
         self._delay = FIRST_DELAY
 
@@ -43,7 +59,7 @@ class Program:
         self._started_at = time.monotonic()
         # A process group of its own, so that Ctrl-C reaches the supervisor alone, which then stops everyone in order.
         self.process = subprocess.Popen(  # noqa: S603 - our own programs
-            self.command, env=self.environment, preexec_fn=die_with_parent, process_group=0
+            self._command, env=self._environment, preexec_fn=die_with_parent, process_group=0
         )
 
     def reap(self) -> int | None:
@@ -79,7 +95,7 @@ class Supervisor:
     def __init__(
         self, programs: Sequence[Program], *, is_ready: Callable[[], bool], on_ready: Callable[[], None]
     ) -> None:
-        self._programs = list(programs)
+        self._seats = [Seat(program) for program in programs]
         self._is_ready: Callable[[], bool] | None = is_ready
         self._on_ready = on_ready
         self._stop_requests = 0
@@ -111,12 +127,12 @@ class Supervisor:
             os.read(self._wakeup, 1024)
 
     def _tend(self) -> None:
-        for program in self._programs:
-            if (status := program.reap()) is not None:
-                wait = program.starts_at - time.monotonic()
-                say(f"The {program.name} ended ({_reason(status)}); starting it again in {wait:.1f} s.")
-            if program.process is None and time.monotonic() >= program.starts_at:
-                program.start()
+        for seat in self._seats:
+            if (status := seat.reap()) is not None:
+                wait = seat.starts_at - time.monotonic()
+                say(f"The {seat.name} ended ({_reason(status)}); starting it again in {wait:.1f} s.")
+            if seat.process is None and time.monotonic() >= seat.starts_at:
+                seat.start()
 
     def _check_ready(self) -> None:
         if self._is_ready is not None and self._is_ready():
@@ -126,20 +142,67 @@ class Supervisor:
     def _stop(self) -> None:
         say("\nStopping…")
         deadline = time.monotonic() + STOP_SECONDS
-        for program in self._programs:
-            program.send(signal.SIGTERM)
+        for seat in self._seats:
+            seat.send(signal.SIGTERM)
         while self._running() and self._stop_requests < 2 and time.monotonic() < deadline:
             self._rest(0.2)
-        for program in self._running():
-            say(f"The {program.name} did not stop in time and was ended.")
-        for program in self._programs:
-            program.kill()
-            if program.process is not None:
-                program.process.wait()
+        for seat in self._running():
+            say(f"The {seat.name} did not stop in time and was ended.")
+        for seat in self._seats:
+            seat.kill()
+            if seat.process is not None:
+                seat.process.wait()
         say("Stopped.")
 
-    def _running(self) -> list[Program]:
-        return [program for program in self._programs if program.process and program.process.poll() is None]
+    def _running(self) -> list[Seat]:
+        return [seat for seat in self._seats if seat.process and seat.process.poll() is None]
+
+
+@dataclass(frozen=True)
+class Group:
+    """What `replace_process` hands over: the programs, where to ask whether they are ready, and what to say then."""
+
+    programs: list[Program]
+    ready_url: str
+    announcement: str
+
+
+def replace_process(group: Group, folder: Path) -> NoReturn:
+    """Become the supervisor of `group`, working in `folder`. Files marked inheritable, such as a lock, stay open."""
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "w") as stream:  # a pipe, because arguments and environments can be seen by others
+        json.dump(asdict(group), stream)
+    os.set_inheritable(reader, True)
+    os.chdir(folder)
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "tracking_platform.serving.supervisor", str(reader)])  # noqa: S606
+
+
+def answers(url: str) -> bool:
+    """Whether our own web server says that all its parts are there."""
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port
+    try:
+        connection = _https(host, port) if parts.scheme == "https" else HTTPConnection(host, port, timeout=5)
+        connection.request("GET", parts.path, headers={"Host": "localhost"})
+        return connection.getresponse().status == 200
+    except (OSError, HTTPException):
+        return False
+
+
+def _https(host: str, port: int | None) -> HTTPConnection:
+    import ssl
+
+    # The certificate is for the name that people use, not for the address on this machine.
+    return HTTPSConnection(host, port, timeout=5, context=ssl._create_unverified_context())  # noqa: S323
+
+
+def main() -> None:
+    with os.fdopen(int(sys.argv[1])) as stream:
+        given = json.load(stream)
+    programs = [Program(**program) for program in given["programs"]]
+    url, announcement = given["ready_url"], given["announcement"]
+    Supervisor(programs, is_ready=lambda: answers(url), on_ready=lambda: say(announcement)).run()
 
 
 def _reason(status: int) -> str:
@@ -148,3 +211,7 @@ def _reason(status: int) -> str:
     with suppress(ValueError):
         return signal.Signals(-status).name
     return f"signal {-status}"
+
+
+if __name__ == "__main__":
+    main()
