@@ -117,7 +117,8 @@ def _inspect(value: Any, depth: int) -> int:
         return value.count(":")
     if isinstance(value, dict):
         _check_depth(depth)
-        return len(value) + sum(key.count(":") + _inspect(item, depth + 1) for key, item in value.items())
+        keys: dict[str, Any] = value
+        return sum(1 + key.count(":") + _inspect(item, depth + 1) for key, item in keys.items())
     if isinstance(value, list):
         _check_depth(depth)
         if set(map(type, value)) <= _NUMBERS:  # a column of points, often long

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.http import HttpRequest, QueryDict
@@ -41,16 +41,17 @@ class JsonBody(BaseParser):
 class FirstRenderer(BaseContentNegotiation):
     """Answers do not depend on what a client says it accepts: JSON is JSON."""
 
-    def select_parser(self, request: Request, parsers: Sequence[BaseParser]) -> BaseParser:
-        return parsers[0]
+    def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser:
+        return next(iter(parsers))
 
     def select_renderer(
-        self, request: Request, renderers: Sequence[BaseRenderer], format_suffix: str | None = None
+        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
     ) -> tuple[BaseRenderer, str]:
-        return renderers[0], str(renderers[0].media_type)
+        first = next(iter(renderers))
+        return first, str(first.media_type)
 
 
-class ResourceSchema(AutoSchema):  # type: ignore[no-untyped-call]
+class ResourceSchema(AutoSchema):
     """Names operations after method and view, and groups them by the resource their address begins with."""
 
     def get_operation_id(self) -> str:
@@ -71,7 +72,7 @@ class ApiView(APIView):
     parser_classes: Sequence[type[BaseParser]] = [JsonBody]
     content_negotiation_class = FirstRenderer
     metadata_class = None
-    schema = ResourceSchema()  # type: ignore[no-untyped-call]
+    schema = ResourceSchema()
     http_method_names = ["get", "head", "post", "put", "patch", "delete"]
     is_open = False
     is_public_readable = False
@@ -93,11 +94,11 @@ class ApiView(APIView):
     def get_exception_handler(self) -> Any:
         return errors.handle
 
-    def finalize_response(
+    def finalize_response(  # type: ignore[override]
         self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any
     ) -> HttpResponseBase:
-        response = super().finalize_response(request, response, *args, **kwargs)
-        response.headers["X-Request-ID"] = request.request_id
+        response = super().finalize_response(request, response, *args, **kwargs)  # type: ignore[arg-type]
+        response.headers["X-Request-ID"] = request._request.request_id  # type: ignore[attr-defined]
         response.headers.setdefault("Cache-Control", "private, no-store")
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         return response
@@ -116,7 +117,7 @@ class Unknown(ApiView):
 
     is_open = True
     http_method_names = [*ApiView.http_method_names, "options", "trace"]
-    schema = None
+    schema = None  # type: ignore[assignment]
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         wrapped = self.initialize_request(request, *args, **kwargs)

@@ -85,7 +85,9 @@ class OperationErrorAnswer(Output):
 class BatchAnswer(Output):
     applied = serializers.IntegerField()
     duplicate = serializers.BooleanField(help_text="The batch was received before; nothing was changed.")
-    errors = OperationErrorAnswer(many=True, help_text="Operations that were not applied; all others were.")
+    errors = OperationErrorAnswer(  # type: ignore[assignment]
+        many=True, help_text="Operations that were not applied; all others were."
+    )
 
 
 class RunOperations(ApiView):

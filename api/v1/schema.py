@@ -76,7 +76,7 @@ class ReferencePage(ApiView):
 def build_schema() -> dict[str, Any]:
     """The OpenAPI document; it depends on the code only."""
     generator = SchemaGenerator(patterns=[path("api/v1/", include("api.v1.urls"))])  # type: ignore[no-untyped-call]
-    with patched_settings({"POSTPROCESSING_HOOKS": []}):  # type: ignore[no-untyped-call]
+    with patched_settings({"POSTPROCESSING_HOOKS": []}):
         document: dict[str, Any] = generator.get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
     document["components"].setdefault("schemas", {})["Error"] = _ERROR
     answer = {
