@@ -6,7 +6,8 @@ timestamp and value only, and logging one value several times within a milliseco
 prove nothing. A series of a batch counts as sent again when its first point is stored already and
 
 - the store also holds points of the series with a later timestamp (the queue went back in time), or
-- an earlier batch began the series with the very same point (the batch was cut longer or shorter this time).
+- the batch begins as an earlier one did (the queue was cut later this time): every series of the earlier batch begins
+  with the very same point here and has at least as many points.
 
 Then every (timestamp, value) is kept as often as it exceeds the copies stored, the first ones of the batch being taken
 for the repeated ones. Otherwise nothing is dropped.
@@ -14,10 +15,10 @@ for the repeated ones. Otherwise nothing is dropped.
 Points with a step of their own are never dropped. Writing one again changes nothing, and where a step was overwritten,
 sending the queue again to its end writes the later value again too.
 
-What remains undecided: a batch in which a series has one value within one millisecond from beginning to end, after
-another such batch of the same millisecond and value, is taken for that batch sent again; and a batch sent again that
-begins in the very last millisecond stored of a series, at a point where no batch began before, is taken for new. To
-lose or to double points a program must log a whole batch within one millisecond, or crash within one.
+What remains undecided, because the clients stamp a whole list of values with one timestamp: a list of equal values,
+logged in one call, of which the first few went into one batch and the many others into the next, and nothing else into
+the first, looks like that batch cut later. And a batch sent again that begins in the very last millisecond stored of a
+series, at a point where no batch began before, is taken for new.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ from runs.series.tail import collect
 # How long a client may take to send a batch again.
 MEMORY = timedelta(days=1)
 HEAD_BYTES = 8
+_ENTRY = struct.Struct(f"<{HEAD_BYTES}sI")  # how a series begins in a batch, and how many points it has there
 _DEFINITIONS_AT_ONCE = 500
 
 Mark: TypeAlias = tuple[int, int | str]  # timestamp, and the bits of a float or a line: what a point is known by
@@ -60,8 +62,8 @@ class Stored:
 
 
 def heads(series: Mapping[int, Points]) -> bytes:
-    """Eight bytes per series that has points without a step: how each one begins."""
-    return b"".join(_head(pk, points) for pk, points in _unnumbered(series).items())
+    """An entry for each series that has points without a step: how it begins, and how many they are."""
+    return b"".join(_ENTRY.pack(_head(pk, points), len(points)) for pk, points in _unnumbered(series).items())
 
 
 def without_repeats(run_id: int, series: Mapping[int, Points], last_point_ms: int) -> dict[int, Points]:
@@ -72,7 +74,7 @@ def without_repeats(run_id: int, series: Mapping[int, Points], last_point_ms: in
     if not suspects:
         return dict(series)
     stored = _stored(run_id, suspects)
-    known_heads = _known_heads(run_id, suspects)
+    known_heads = _heads_of_begun_batches(run_id, _unnumbered(series))
     repeated = {
         pk: stored[pk].copies
         for pk, points in suspects.items()
@@ -140,10 +142,16 @@ def _add_chunks(run_id: int, since: Mapping[int, int], found: dict[int, Stored])
             found[pk].add(points[points.timestamps >= since[pk]])
 
 
-def _known_heads(run_id: int, suspects: Mapping[int, Points]) -> set[bytes]:
-    firsts = [int(points.timestamps[0]) for points in suspects.values()]
+def _heads_of_begun_batches(run_id: int, series: Mapping[int, Points]) -> set[bytes]:
+    """The heads of those earlier batches that this one begins with."""
+    counts = {_head(pk, points): len(points) for pk, points in series.items()}
+    firsts = [int(points.timestamps[0]) for points in series.values()]
     rows = ReceivedBatch.objects.filter(
         run_id=run_id, received_at__gte=timezone.now() - MEMORY, last_ms__gte=min(firsts), first_ms__lte=max(firsts)
     )
-    joined = b"".join(bytes(each) for each in rows.values_list("heads", flat=True))
-    return {joined[start : start + HEAD_BYTES] for start in range(0, len(joined), HEAD_BYTES)}
+    begun: set[bytes] = set()
+    for joined in rows.values_list("heads", flat=True).iterator(chunk_size=64):
+        earlier = dict(_ENTRY.iter_unpack(bytes(joined)))
+        if all(counts.get(head, 0) >= count for head, count in earlier.items()):
+            begun.update(earlier)
+    return begun

@@ -115,8 +115,33 @@ def test_a_series_cleared_and_logged_again_is_not_taken_for_a_repetition(recorde
     assert recorder.send({loss: [(None, 10, 1.0)]}) == 1
 
 
-def test_heads_are_eight_bytes_for_each_series(recorder: Recorder, loss: SeriesKey):
+def test_a_list_of_equal_values_with_one_timestamp_survives_a_cut(recorder: Recorder, loss: SeriesKey):
+    recorder.send({loss: [(None, 7, 0.0)] * 600})
+    assert recorder.send({loss: [(None, 7, 0.0)] * 400}) == 400
+    assert recorder.steps(loss) == list(range(1000))
+
+
+@pytest.mark.parametrize("flush", [False, True])
+def test_such_a_list_survives_an_early_cut_where_the_batches_hold_other_series(
+    recorder: Recorder, loss: SeriesKey, flush: bool
+):
+    other = recorder.define("metrics/other")
+    recorder.send({loss: [(None, 7, 0.0)] * 100, other: [(None, 6, 1.0)]})
+    if flush:
+        recorder.flush()
+    assert recorder.send({loss: [(None, 7, 0.0)] * 900, other: [(None, 8, 1.0)]}) == 901
+
+
+def test_values_logged_once_per_batch_are_recognised_when_the_batch_is_cut_later(recorder: Recorder, loss: SeriesKey):
+    other = recorder.define("metrics/other")
+    recorder.send({loss: [(None, 7, 0.5)], other: [(None, 7, 1.0)]})
+    recorder.flush()
+    assert recorder.send({loss: [(None, 7, 0.5), (None, 9, 0.4)], other: [(None, 7, 1.0), (None, 9, 1.0)]}) == 2
+    assert recorder.values(loss) == [0.5, 0.4]
+
+
+def test_heads_are_twelve_bytes_for_each_series(recorder: Recorder, loss: SeriesKey):
     other = recorder.define("metrics/other")
     batch = {loss: [(None, 1, 1.0)], other: [(3, 1, 1.0)]}
     recorder.send(batch)
-    assert len(bytes(ReceivedBatch.objects.get().heads)) == 8
+    assert len(bytes(ReceivedBatch.objects.get().heads)) == 12
