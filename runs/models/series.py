@@ -60,8 +60,8 @@ class ReceivedBatch(models.Model):
     digest = models.CharField(max_length=64)
     received_at = models.DateTimeField(auto_now_add=True, db_index=True)
     errors = models.JSONField(default=list)
-    # The span of its points, and twelve bytes per series that tell how each one began and how many points it had: a batch
-    # that was cut later before it was sent again begins in the same way.
+    # The span of its points, and twelve bytes per series that tell how each one began and how many points it had: a
+    # batch that was cut later before it was sent again begins in the same way.
     first_ms = models.BigIntegerField(default=0)
     last_ms = models.BigIntegerField(default=0)
     heads = models.BinaryField(default=bytes)
