@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from django.db import models
 
 if TYPE_CHECKING:
-    from projects.models.project import Project
+    from projects.models.project import Project  # noqa: F401 - named in the generic base below
 
 
 class ProjectQuerySet(models.QuerySet["Project"]):

@@ -184,7 +184,7 @@ if not REDIS_URL:
         "store_processed": False,
         # The worker sleeps this long whenever it may not take a message, so also after each task: with the default of a
         # second it does one task a second, and the flush of series waits behind every uploaded picture.
-        "polling_interval": 0.05,
+        "polling_interval": 0.1,
     }
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
@@ -299,5 +299,11 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1/",
+    "ENUM_NAME_OVERRIDES": {
+        "AttributeKind": "api.v1.kinds.KIND_NAMES",
+        "ContainerKind": ["run", "project", "model", "model_version"],
+        "RunState": ["running", "stalled", "finished", "failed", "stopped"],
+        "SignalKind": ["stop", "abort"],
+    },
     "PREPROCESSING_HOOKS": ["tracking_platform.schema.only_native_api"],
 }
