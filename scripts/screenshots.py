@@ -103,11 +103,12 @@ def browser() -> Iterator[Browser]:
 
 def signed_in(chromium: Browser, server: Server, theme: str, width: str) -> Page:
     across, down = WIDTHS[width]
-    scheme = "dark" if theme == "dark" else "light"
-    context = chromium.new_context(viewport={"width": across, "height": down}, color_scheme=scheme)
+    context = chromium.new_context(
+        viewport={"width": across, "height": down}, color_scheme="dark" if theme == "dark" else "light"
+    )
     page = context.new_page()
-    page.on("console", lambda message: print(f"console {message.type}: {message.text}"))  # noqa: T201
-    page.on("pageerror", lambda error: print(f"error: {error}"))  # noqa: T201
+    page.on("console", lambda message: print(f"console {message.type}: {message.text}"))
+    page.on("pageerror", lambda error: print(f"error: {error}"))
     page.goto(f"{server.url}/login")
     page.fill("input[name=username]", server.user)
     page.fill("input[name=password]", server.password)

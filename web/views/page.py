@@ -22,7 +22,7 @@ def page(view: Handler[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponse
     """A view that gets the actor. A visitor who finds nothing is asked to sign in, be there something or not."""
 
     @wraps(view)
-    def respond(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+    def respond(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         try:
             return view(request, actor_for_user(request.user), *args, **kwargs)
         except NotFound as error:
@@ -41,7 +41,7 @@ def person_page(view: Handler[P]) -> Callable[Concatenate[HttpRequest, P], HttpR
     """As `page`, for signed-in people only."""
 
     @wraps(view)
-    def respond(request: HttpRequest, actor: Actor, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+    def respond(request: HttpRequest, actor: Actor, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         if actor.user_id is None:
             return redirect_to_login(request.get_full_path())
         return view(request, actor, *args, **kwargs)
