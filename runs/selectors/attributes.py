@@ -22,13 +22,14 @@ from runs.models import (
 )
 from runs.models.attribute import ValueFlag
 from runs.paths import below
-from runs.series import store
+from runs.series import runs_with_waiting_points, store
 from runs.series.base import SeriesSummary
 
 Value: TypeAlias = float | int | bool | str | datetime | list[str] | dict[str, object] | None
 
 _POINT_SERIES = {AttributeKind.FLOAT_SERIES, AttributeKind.STRING_SERIES}
 _COLUMNS = (
+    "run_id",
     "definition_id",
     "definition__path",
     "definition__kind",
@@ -39,6 +40,11 @@ _COLUMNS = (
     "count",
     "last_step",
     "last_ms",
+    "minimum",
+    "maximum",
+    "total",
+    "sum_squares",
+    "finite_count",
     "unit",
     "range_minimum",
     "range_maximum",
@@ -84,6 +90,7 @@ class AttributeView:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
+    run_id: int
     definition_id: int
     path: str
     kind: int
@@ -94,18 +101,31 @@ class _Row:
     count: int
     last_step: float | None
     last_ms: int | None
+    minimum: float | None
+    maximum: float | None
+    total: float
+    sum_squares: float
+    finite_count: int
     unit: str
     range_minimum: float | None
     range_maximum: float | None
 
+    @property
+    def key(self) -> _Key:
+        return self.run_id, self.definition_id
+
+
+_Key: TypeAlias = tuple[int, int]  # ids of the run and the definition
+
 
 @dataclass(slots=True)
 class _Extras:
-    """What is not on the attribute rows: members of string sets, files, and summaries with the latest points."""
+    """What is not on the attribute rows: members of string sets, files, and summaries of series whose latest points
+    still wait in the log."""
 
-    tags: dict[int, list[str]] = field(default_factory=dict)
-    files: dict[int, FileView] = field(default_factory=dict)
-    summaries: dict[int, SeriesSummary] = field(default_factory=dict)
+    tags: dict[_Key, list[str]] = field(default_factory=dict)
+    files: dict[_Key, FileView] = field(default_factory=dict)
+    summaries: dict[_Key, SeriesSummary] = field(default_factory=dict)
 
 
 def list_attributes(
@@ -129,7 +149,7 @@ def list_attributes(
         rows = rows.filter(definition__project_id=run.project_id).filter(below(prefix, "definition__path"))
     if search:
         rows = rows.filter(definition__path__icontains=search)
-    views = {view.path: view for view in _views(run, rows)}
+    views = {view.path: view for view in _views([run.pk], rows)[run.pk]}
     for view in system_attributes(run):
         is_inside = (not prefix or view.path.startswith(f"{prefix}/")) and (not kinds or view.kind in kinds)
         if is_inside and search.lower() in view.path.lower():
@@ -141,8 +161,21 @@ def list_attributes(
 def get_attributes(run: Run, paths: Sequence[str]) -> dict[str, AttributeView]:
     """Those of the named attributes that the run has, by path."""
     found = {view.path: view for view in system_attributes(run) if view.path in paths}
-    for view in _views(run, Attribute.objects.filter(run=run, definition__path__in=paths)):
+    rows = Attribute.objects.filter(run=run, definition__path__in=paths)
+    for view in _views([run.pk], rows)[run.pk]:
         found.setdefault(view.path, view)
+    return found
+
+
+def attributes_of_runs(runs: Sequence[Run], paths: Sequence[str] | None = None) -> dict[int, list[AttributeView]]:
+    """The attributes of several runs (or those named), by run id; a constant number of queries, and one more for each
+    run that has points in the log."""
+    rows = Attribute.objects.filter(run__in=runs)
+    if paths is not None:
+        rows = rows.filter(definition__path__in=paths)
+    found = _views([run.pk for run in runs], rows)
+    for run in runs:
+        found[run.pk] += [view for view in system_attributes(run) if paths is None or view.path in paths]
     return found
 
 
@@ -171,38 +204,52 @@ def list_definitions(
     return list(rows.order_by("path", "kind")[:limit])
 
 
-def _views(run: Run, rows: QuerySet[Attribute]) -> list[AttributeView]:
+def _views(run_ids: Sequence[int], rows: QuerySet[Attribute]) -> dict[int, list[AttributeView]]:
+    # Asked before the rows are read: points that are flushed in between are then found in one place or the other.
+    waiting = set(runs_with_waiting_points(run_ids))
     loaded = [_Row(*values) for values in rows.values_list(*_COLUMNS)]
-    extras = _load_extras(run, loaded)
-    return [_view(row, extras) for row in loaded]
+    extras = _load_extras(loaded, waiting)
+    views: dict[int, list[AttributeView]] = {pk: [] for pk in run_ids}
+    for row in loaded:
+        views[row.run_id].append(_view(row, extras))
+    return views
 
 
-def _load_extras(run: Run, rows: Iterable[_Row]) -> _Extras:
-    by_kind: dict[AttributeKind, list[int]] = {}
+def _load_extras(rows: Iterable[_Row], waiting: Collection[int]) -> _Extras:
+    by_kind: dict[AttributeKind, list[_Row]] = {}
     for row in rows:
-        by_kind.setdefault(AttributeKind(row.kind), []).append(row.definition_id)
+        by_kind.setdefault(AttributeKind(row.kind), []).append(row)
     extras = _Extras()
-    if AttributeKind.STRING_SET in by_kind:
-        tags = AttributeTag.objects.filter(run=run, definition_id__in=by_kind[AttributeKind.STRING_SET])
-        for definition_id, tag in tags.order_by("tag").values_list("definition_id", "tag"):
-            extras.tags.setdefault(definition_id, []).append(tag)
-    if AttributeKind.FILE in by_kind:
-        for entry in FileEntry.objects.filter(run=run, path="").select_related("file"):
-            extras.files[entry.definition_id] = FileView(
+    if sets := by_kind.get(AttributeKind.STRING_SET):
+        tags = AttributeTag.objects.filter(run_id__in=_runs(sets), definition_id__in=_definitions(sets))
+        for run_id, definition_id, tag in tags.order_by("tag").values_list("run_id", "definition_id", "tag"):
+            extras.tags.setdefault((run_id, definition_id), []).append(tag)
+    if files := by_kind.get(AttributeKind.FILE):
+        for entry in FileEntry.objects.filter(run_id__in=_runs(files), path="").select_related("file"):
+            extras.files[entry.run_id, entry.definition_id] = FileView(
                 str(entry.file.uuid), entry.name, entry.extension, entry.file.size, entry.file.media_type
             )
-    series = [pk for kind in _POINT_SERIES for pk in by_kind.get(kind, [])]
-    if series:
-        extras.summaries = store.summaries(run.pk, series)
+    series = [row for kind in _POINT_SERIES for row in by_kind.get(kind, [])]
+    for run_id in waiting:
+        ids = [row.definition_id for row in series if row.run_id == run_id]
+        if ids:
+            extras.summaries |= {(run_id, pk): each for pk, each in store.summaries(run_id, ids).items()}
     return extras
+
+
+def _runs(rows: Iterable[_Row]) -> set[int]:
+    return {row.run_id for row in rows}
+
+
+def _definitions(rows: Iterable[_Row]) -> set[int]:
+    return {row.definition_id for row in rows}
 
 
 def _view(row: _Row, extras: _Extras) -> AttributeView:
     kind = AttributeKind(row.kind)
-    summary = extras.summaries.get(row.definition_id)
-    if kind in _POINT_SERIES and summary is not None:
-        return _series_view(row, kind, summary)
-    file = extras.files.get(row.definition_id) if kind is AttributeKind.FILE else None
+    if kind in _POINT_SERIES:
+        return _series_view(row, kind, extras.summaries.get(row.key) or _flushed_summary(row, kind))
+    file = extras.files.get(row.key) if kind is AttributeKind.FILE else None
     is_file = kind in {AttributeKind.FILE, AttributeKind.FILE_SET}
     return AttributeView(
         path=row.path,
@@ -217,6 +264,21 @@ def _view(row: _Row, extras: _Extras) -> AttributeView:
         range_maximum=row.range_maximum,
         file=file,
         size=int(row.number or 0) if is_file else None,
+    )
+
+
+def _flushed_summary(row: _Row, kind: AttributeKind) -> SeriesSummary:
+    last = _value(row, kind, _Extras()) if row.count else None
+    return SeriesSummary(
+        count=row.count,
+        finite_count=row.finite_count,
+        last=last if isinstance(last, float | str) else None,
+        last_step=row.last_step,
+        last_ms=row.last_ms,
+        minimum=row.minimum,
+        maximum=row.maximum,
+        total=row.total,
+        sum_squares=row.sum_squares,
     )
 
 
@@ -243,7 +305,7 @@ def _series_view(row: _Row, kind: AttributeKind, summary: SeriesSummary) -> Attr
 def _value(row: _Row, kind: AttributeKind, extras: _Extras) -> Value:
     match kind:
         case AttributeKind.STRING_SET:
-            return extras.tags.get(row.definition_id, [])
+            return extras.tags.get(row.key, [])
         case AttributeKind.STRING | AttributeKind.STRING_SERIES:
             return row.long_text if row.long_text is not None else row.text
         case AttributeKind.GIT_REF:
@@ -265,7 +327,8 @@ def _value(row: _Row, kind: AttributeKind, extras: _Extras) -> Value:
 
 def cell_value(kind: AttributeKind, flags: int, number: float | None, text: str | None) -> Value:
     """The value a table shows for an attribute, from the indexed columns alone; long texts are cut."""
-    return _value(_Row(0, "", kind, flags, number, text, None, 0, None, None, "", None, None), kind, _Extras())
+    row = _Row(0, 0, "", kind, flags, number, text, None, 0, None, None, None, None, 0.0, 0.0, 0, "", None, None)
+    return _value(row, kind, _Extras())
 
 
 def from_milliseconds(milliseconds: float) -> datetime:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from django.db.models import Count, Q
 
 from runs.models import BatchLog
@@ -12,6 +14,12 @@ MAX_MARKS = 64  # rows without points that may stay: marks of batches whose pred
 def count_unflushed(run_id: int) -> int:
     """Log rows of the run that hold points."""
     return BatchLog.objects.filter(run_id=run_id, point_count__gt=0).count()
+
+
+def runs_with_waiting_points(run_ids: Collection[int]) -> list[int]:
+    """Those of the runs whose latest points are still in the log, so that their attribute rows lag behind."""
+    rows = BatchLog.objects.filter(run_id__in=run_ids, point_count__gt=0)
+    return list(rows.order_by().values_list("run_id", flat=True).distinct())
 
 
 def runs_to_flush(limit: int) -> list[int]:

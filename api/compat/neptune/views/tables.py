@@ -22,7 +22,7 @@ from projects.access import Action
 from projects.exceptions import InvalidInput
 from projects.models import Project
 from runs.models import Attribute, AttributeDefinition, AttributeKind, ContainerKind, Run
-from runs.selectors.attributes import get_attributes, list_attributes, system_attributes
+from runs.selectors.attributes import attributes_of_runs, system_attributes
 
 MAX_PARAMETERS_BYTES = 1024 * 1024
 MAX_ROWS = 10_000
@@ -51,10 +51,8 @@ class EntriesView(WireView):
         runs = _sorted(project, _matching(project, request, parameters), parameters.get("sorting"))
         offset, limit = _page(parameters.get("pagination"))
         paths = _columns(parameters.get("attributeFilters"))
-        page = runs.select_related("owner")[offset : offset + limit] if limit else []
-        return json_answer(
-            {"matchingItemCount": runs.count(), "entries": [_entry(project, run, paths) for run in page]}
-        )
+        page = list(runs.select_related("owner")[offset : offset + limit]) if limit else []
+        return json_answer({"matchingItemCount": runs.count(), "entries": _entries(project, page, paths)})
 
 
 class AttributeNamesView(WireView):
@@ -146,16 +144,20 @@ def _columns(filters: object) -> list[str] | None:
     return [path for path in paths[:MAX_COLUMNS] if isinstance(path, str) and "\x00" not in path]
 
 
-def _entry(project: Project, run: Run, paths: Sequence[str] | None) -> dict[str, Any]:
-    run.project = project
-    views = list_attributes(run) if paths is None else list(get_attributes(run, paths).values())
-    return {
-        "experimentId": str(run.uuid),
-        "type": WIRE_KINDS[run.kind],
-        "organizationName": project.organization.name,
-        "projectName": project.name,
-        "attributes": [attribute(view) for view in views],
-    }
+def _entries(project: Project, runs: Sequence[Run], paths: Sequence[str] | None) -> list[dict[str, Any]]:
+    for run in runs:
+        run.project = project
+    attributes = attributes_of_runs(runs, paths)
+    return [
+        {
+            "experimentId": str(run.uuid),
+            "type": WIRE_KINDS[run.kind],
+            "organizationName": project.organization.name,
+            "projectName": project.name,
+            "attributes": [attribute(view) for view in attributes[run.pk]],
+        }
+        for run in runs
+    ]
 
 
 def _plain(pattern: str) -> str:
