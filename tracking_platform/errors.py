@@ -6,6 +6,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
+from django.views.decorators.csrf import csrf_exempt
 
 MACHINE_PATHS = ("/api/", "/auth/")
 
@@ -20,6 +21,12 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
     if _is_machine(request):
         return _json(request, 403, "access_denied", "You may not do that.")
     return defaults.permission_denied(request, exception)
+
+
+@csrf_exempt
+def nothing_here(request: HttpRequest) -> HttpResponse:
+    """The view of machine addresses that do not exist, whatever the method."""
+    return _json(request, 404, "not_found", "There is nothing here that you may see.")
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
