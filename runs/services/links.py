@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from django.db.models import Count, Max, Q, Sum
+from django.db.models import Count, Max, Q, QuerySet, Sum
 
 from runs.models import Attribute, AttributeTag, FileEntry, FileSeriesEntry, Run, StoredFile
 from runs.operations import AddFiles, AssignFile, DeleteFiles, FilePoint
 from runs.paths import below
 from runs.services.files import claim_files, release_files
 from runs.services.plan import PathPlan
+
+_PATHS_AT_ONCE = 100
 
 
 def write_tags(run: Run, definition_id: int, plan: PathPlan) -> None:
@@ -63,12 +65,9 @@ def write_members(run: Run, definition_id: int, operations: Sequence[AddFiles | 
     entries = FileEntry.objects.filter(run=run, definition_id=definition_id)
     released: list[int] = []
     for operation in operations:
-        if isinstance(operation, AddFiles):
-            removed = entries.all() if operation.reset else entries.filter(path__in=list(operation.members))
-        else:
-            removed = entries.filter(_members_at(operation.member_paths))
-        released += removed.values_list("file_id", flat=True)
-        removed.delete()
+        for removed in _replaced(entries, operation):
+            released += removed.values_list("file_id", flat=True)
+            removed.delete()
         if isinstance(operation, AddFiles):
             _add_members(run, definition_id, operation)
     release_files(released)
@@ -78,12 +77,19 @@ def write_members(run: Run, definition_id: int, operations: Sequence[AddFiles | 
     )
 
 
-def _members_at(paths: Sequence[str]) -> Q:
-    """The members with these paths, and all below those that are directories."""
-    condition = Q(path__in=list(paths))
-    for path in paths:
-        condition |= below(path.rstrip("/"))
-    return condition
+def _replaced(entries: QuerySet[FileEntry], operation: AddFiles | DeleteFiles) -> Iterator[QuerySet[FileEntry]]:
+    """The members that an operation removes, a hundred paths at a time: the database limits how long a condition is."""
+    if isinstance(operation, AddFiles) and operation.reset:
+        yield entries.all()
+        return
+    paths = list(operation.members if isinstance(operation, AddFiles) else operation.member_paths)
+    for start in range(0, len(paths), _PATHS_AT_ONCE):
+        some = paths[start : start + _PATHS_AT_ONCE]
+        condition = Q(path__in=some)
+        if isinstance(operation, DeleteFiles):  # a path may name a directory with all below it
+            for path in some:
+                condition |= below(path.rstrip("/"))
+        yield entries.filter(condition)
 
 
 def _add_members(run: Run, definition_id: int, operation: AddFiles) -> None:

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from runs.models import Attribute, AttributeKind, ReceivedBatch, RejectedOperation, Run
+from runs.models import Attribute, AttributeKind, FileEntry, ReceivedBatch, RejectedOperation, Run
 from runs.operations import (
+    AddFiles,
     AddTags,
     AppendFloats,
     AppendStrings,
@@ -18,6 +19,7 @@ from runs.operations import (
     ClearTags,
     ConfigureSeries,
     DeleteAttribute,
+    DeleteFiles,
     IngestResult,
     Operation,
     RemoveTags,
@@ -26,6 +28,7 @@ from runs.selectors.attributes import get_attribute, list_attributes
 from runs.series import store
 from runs.series.base import SeriesKey
 from runs.services import ingest
+from runs.services.files import store_bytes
 from runs.services.ingest import apply_operations
 
 WRITER = "6f2c1f5e-6d0c-4b7e-9a51-0d3b2f0a7c11"
@@ -245,6 +248,34 @@ def test_tags_are_a_set(run):
     assert value(run, "sys/tags") == ["a", "c"]
     send(run, ClearTags(path="sys/tags"))
     assert value(run, "sys/tags") == []
+
+
+def member(run: Run, text: str):
+    return store_bytes(run, [text.encode()])
+
+
+def members_of(run: Run, path: str) -> list[str]:
+    return sorted(FileEntry.objects.filter(run=run, definition__path=path).values_list("path", flat=True))
+
+
+def test_members_of_a_file_set_are_merged_replaced_and_deleted_with_their_directories(run):
+    send(run, AddFiles(path="set", members={name: member(run, name) for name in ("a", "dir/b", "dir/sub/c", "dirt/d")}))
+    send(run, AddFiles(path="set", members={"a": member(run, "new")}))
+    assert members_of(run, "set") == ["a", "dir/b", "dir/sub/c", "dirt/d"]
+    assert FileEntry.objects.get(run=run, path="a").file.size == len("new")
+    send(run, DeleteFiles(path="set", member_paths=["dir", "absent"]))
+    assert members_of(run, "set") == ["a", "dirt/d"]
+    send(run, AddFiles(path="set", members={"z": member(run, "z")}, reset=True))
+    assert members_of(run, "set") == ["z"]
+
+
+def test_thousands_of_members_are_deleted_at_once(run):
+    send(
+        run,
+        AddFiles(path="set", members={"kept": member(run, "k"), "f/1": member(run, "1"), "f/3000": member(run, "2")}),
+    )
+    assert not send(run, DeleteFiles(path="set", member_paths=[f"f/{number}" for number in range(5000)])).errors
+    assert members_of(run, "set") == ["kept"]
 
 
 def test_a_failure_reported_by_the_client_is_the_state_of_the_run(run):
