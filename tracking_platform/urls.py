@@ -11,7 +11,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("", include("api.urls")),
     # Below these nothing is a page: not an organization named `api` either.
-    re_path(r"^(api|auth)/", errors.nothing_here),
+    re_path(r"^(?:api|auth)/", errors.nothing_here),
     path("", include("web.urls")),
 ]
 
