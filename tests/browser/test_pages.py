@@ -46,7 +46,7 @@ def test_columns_are_chosen_from_the_catalogue_and_kept_in_the_address(
 ):
     run.assign("parameters/column_under_test", 0.125)
     page.goto(f"/{live_platform.project}/?columns=none")
-    page.get_by_text("Columns").click()
+    page.locator("[data-columns-menu] summary").click()
     page.get_by_label("Find an attribute").fill("column_under_test")
     page.get_by_text("parameters/column_under_test", exact=True).click()
     row = page.locator(f'[data-run="{run.uuid}"]')
@@ -68,7 +68,7 @@ def test_a_chart_moves_while_points_arrive(page: Page, run: LoggedRun):
     expect(chart).to_contain_text("5 points")
     expect(chart.locator(".chart-last")).to_have_text("0.3")
     run.append("metrics/brand_new", [7.0])
-    expect(card(page, "metrics/brand_new")).to_contain_text("1 point")
+    expect(card(page, "metrics/brand_new")).to_contain_text("1 point", timeout=15_000)
     assert page.evaluate("window.isTheSamePage")
     assert chart.locator("canvas").screenshot() != before
 

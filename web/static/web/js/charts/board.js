@@ -7,7 +7,7 @@ import { CrosshairBus, crosshair } from "./plugins.js";
 import { SeriesSource } from "./source.js";
 
 const OPEN_AT_FIRST = 80;
-const CATALOGUE_PAUSE_MS = 8000;
+const CATALOGUE_PAUSE_MS = 4000;
 const REFRESHED_AT_ONCE = 20;
 
 export class Board {
@@ -104,9 +104,17 @@ export class Board {
 
   /** New points: the tails of what is in view, a few at a time; now and then a look for new series. */
   async refresh() {
-    if (Date.now() - this.cataloguedAt > CATALOGUE_PAUSE_MS) await this.load();
+    await this.loadSometimes();
     const visible = [...this.cards.values()].filter((card) => card.isVisible);
     while (visible.length) await Promise.all(visible.splice(0, REFRESHED_AT_ONCE).map((card) => card.refresh()));
+  }
+
+  /** Look for new series, but not after every point: a look that comes too early is made up for later. */
+  async loadSometimes() {
+    clearTimeout(this.lookingLater);
+    const wait = this.cataloguedAt + CATALOGUE_PAUSE_MS - Date.now();
+    if (wait <= 0) await this.load();
+    else this.lookingLater = setTimeout(() => this.load().catch(() => {}), wait);
   }
 
   get zoomedCards() {
