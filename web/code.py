@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from pygments import lex
+from pygments.lexer import Lexer
 from pygments.lexers import TextLexer, get_lexer_by_name, get_lexer_for_filename
 from pygments.token import STANDARD_TYPES, _TokenType
 from pygments.util import ClassNotFound
@@ -43,15 +44,19 @@ def highlight(text: str, file_name: str, language: str = "") -> list[Line]:
     return lines[:MAX_LINES]
 
 
-def _lexer(file_name: str, language: str) -> object:
-    options = {"stripnl": False, "ensurenl": False}
+def _lexer(file_name: str, language: str) -> Lexer:
     try:
-        return get_lexer_by_name(language, **options) if language else get_lexer_for_filename(file_name, **options)
+        if language:
+            lexer = get_lexer_by_name(language, stripnl=False, ensurenl=False)
+        else:
+            lexer = get_lexer_for_filename(file_name, stripnl=False, ensurenl=False)
     except ClassNotFound:
-        return TextLexer(**options)
+        lexer = TextLexer(stripnl=False, ensurenl=False)
+    return lexer
 
 
 def _css(kind: _TokenType) -> str:
-    while kind not in STANDARD_TYPES:
-        kind = kind.parent
-    return STANDARD_TYPES[kind]
+    found: _TokenType | None = kind
+    while found is not None and found not in STANDARD_TYPES:
+        found = found.parent
+    return STANDARD_TYPES[found] if found is not None else ""

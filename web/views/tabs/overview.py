@@ -21,7 +21,9 @@ _SCALARS = frozenset(
 )
 _OWN_NAMESPACES = ("sys", "monitoring", "source_code")
 # What people look at first, by the last part of the path.
-_TELLING = re.compile(r"(^|_|/)(loss|acc|accuracy|f1|auc|map|score|error|perplexity|reward)", re.IGNORECASE)
+_TELLING = re.compile(
+    r"(^|_|/)(loss|acc|accuracy|top\d|f1|auc|map|iou|dice|bleu|score|error|rmse|mae|perplexity|reward)", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)

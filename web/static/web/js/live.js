@@ -3,7 +3,9 @@
 import { get } from "./api.js";
 
 const BUSY_SECONDS = 2;
-const IDLE_SECONDS = 20;
+const IDLE_SECONDS = 15;
+// A run whose client does not ping is followed closely for as long after each change.
+const FOLLOWED_SECONDS = 60;
 
 export class Live {
   constructor(run) {
@@ -37,6 +39,7 @@ export class Live {
       this.state = answer.state;
       this.lastAnswer = Date.now();
       this.isLost = false;
+      if (isChanged) this.changedAt = isFirst ? Date.parse(answer.touched_at) : Date.now();
       if (isChanged && !isFirst) await this.tell(answer);
     } catch {
       this.isLost = true;
@@ -46,7 +49,7 @@ export class Live {
   }
 
   get isBusy() {
-    return this.state === "running" || this.isLost;
+    return this.state === "running" || this.isLost || Date.now() - this.changedAt < FOLLOWED_SECONDS * 1000;
   }
 
   async tell(answer) {
@@ -62,14 +65,14 @@ export class Live {
 
   showBadge() {
     if (!this.badge || (!this.lastAnswer && !this.isLost)) return;
-    this.badge.classList.toggle("on", this.state === "running" && !this.isLost);
+    this.badge.classList.toggle("on", this.isBusy && !this.isLost);
     this.badge.classList.toggle("lost", Boolean(this.isLost));
     this.badge.querySelector(".words").textContent = this.words();
   }
 
   words() {
     if (this.isLost) return "no connection, trying again";
-    if (this.state !== "running") return "not running";
+    if (!this.isBusy) return "not running";
     const seconds = Math.round((Date.now() - this.lastAnswer) / 1000);
     return seconds < 2 ? "live" : `updated ${seconds} s ago`;
   }

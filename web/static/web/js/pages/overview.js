@@ -24,7 +24,7 @@ async function drawSparkline(canvas) {
     options: {
       animation: false, parsing: false, normalized: true, spanGaps: true, responsive: true, maintainAspectRatio: false, events: [],
       layout: { padding: 4 }, plugins: { legend: { display: false }, tooltip: { enabled: false } },
-      scales: { x: { type: "linear", display: false }, y: { display: false } },
+      scales: { x: { type: "linear", display: false, min: points[0]?.x, max: points[points.length - 1]?.x }, y: { display: false } },
     },
   }));
 }
