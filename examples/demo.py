@@ -1,6 +1,6 @@
 """Fill a running server with a believable project, through the real client: `make demo`, or
 
-    . var/first-run.env && export NEPTUNE_API_TOKEN NEPTUNE_PROJECT OAUTHLIB_INSECURE_TRANSPORT
+    . var/first-run.env
     python examples/demo.py
 
 Made are: a search over hyper-parameters with curves, pictures and checkpoints; a run whose loss became NaN; one that
