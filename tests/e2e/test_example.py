@@ -21,7 +21,7 @@ from tests.servers.waiting import wait_for
 @pytest.fixture
 def checkout(client: Client) -> Client:
     """The client's folder as a user's git checkout of the examples."""
-    for file in EXAMPLES.glob("*.*"):
+    for file in [*EXAMPLES.glob("*.py"), *EXAMPLES.glob("*.txt")]:
         shutil.copy(file, client.folder)
     for command in (["init", "-q", "-b", "main"], ["add", "."], ["commit", "-q", "-m", "Add the training"]):
         subprocess.run(["git", *command], cwd=client.folder, check=True)
