@@ -20,6 +20,14 @@ from playwright.sync_api import Browser, Page, sync_playwright
 ROOT = Path(__file__).resolve().parent.parent
 WIDTHS = {"wide": (1440, 900), "narrow": (390, 844)}
 THEMES = ("light", "dark")
+# name -> (page, query, width, theme)
+README_PICTURES = {
+    "runs-light": ("runs", "", "wide", "light"),
+    "run-charts-light": ("charts", "?smoothing=0.6", "wide", "light"),
+    "run-charts-dark": ("charts", "?smoothing=0.6", "wide", "dark"),
+    "run-images-light": ("images", "", "wide", "light"),
+    "run-overview-phone": ("overview", "", "narrow", "light"),
+}
 TABS = ("overview", "charts", "images", "metadata", "logs", "files", "checkpoints", "source", "system")
 CHROMIUM_FLAGS = [
     "--no-sandbox",
@@ -126,10 +134,10 @@ def take(page: Page, address: str, target: Path, *, full: bool = False) -> None:
 
 
 def take_readme(chromium: Browser, server: Server, shots: dict[str, str]) -> None:
-    for theme in THEMES:
-        page = signed_in(chromium, server, theme, "wide")
-        for name in ("charts", "runs"):
-            take(page, shots[name], ROOT / "docs" / "images" / f"{name}-{theme}.png")
+    for name, (shot, query, width, theme) in README_PICTURES.items():
+        page = signed_in(chromium, server, theme, width)
+        take(page, shots[shot] + query, ROOT / "docs" / "images" / f"{name}.png")
+        page.context.close()
 
 
 if __name__ == "__main__":

@@ -255,7 +255,7 @@ STATICFILES_DIRS = [("vendor", FRONTEND_DIR)] if FRONTEND_DIR.is_dir() else []
 STORAGE_URL = env.str("STORAGE_URL", default="")
 STORAGES = {
     "default": file_storage(STORAGE_URL, DATA_DIR / "files", env),
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "tracking_platform.staticfiles.HashedModulesStorage"},
 }
 MEDIA_ROOT = ""
 # Bodies are read by our own readers, each with its own limit (api/body.py); Django's must not cut them short.
