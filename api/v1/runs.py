@@ -244,6 +244,6 @@ def _change(run: Run, fields: dict[str, Any]) -> None:
         operations += [ClearTags(path="sys/tags"), AddTags(path="sys/tags", tags=fields["tags"])]
     if not operations:
         return
-    result = apply_operations(run, operations, identity=BatchIdentity())
+    result = apply_operations(run, operations, identity=BatchIdentity(), is_edit=True)
     for error in result.errors:
         raise InvalidInput(error.message, field=error.path.removeprefix("sys/"))

@@ -42,6 +42,7 @@ from runs.services.attributes import create_attributes, resolve_definitions, wri
 from runs.services.links import append_files, drop_links, write_file, write_members, write_tags
 from runs.services.plan import BatchPlan, Existing, PathPlan
 from runs.services.points import pack_floats, pack_strings
+from runs.services.runs import signs_of_life
 
 MAX_ATTRIBUTES_PER_RUN = 100_000
 MAX_REJECTED_PER_RUN = 10_000
@@ -52,15 +53,19 @@ _POINT_KINDS = (AttributeKind.FLOAT_SERIES, AttributeKind.STRING_SERIES)
 _APPENDS = (AppendFloats, AppendStrings, AppendFiles)
 
 
-def apply_operations(run: Run, operations: Sequence[Operation], *, identity: BatchIdentity) -> IngestResult:
+def apply_operations(
+    run: Run, operations: Sequence[Operation], *, identity: BatchIdentity, is_edit: bool = False
+) -> IngestResult:
     """Apply a batch and return what became of it; when this returns, all of it is committed.
+
+    What a client logs is a sign of life of a running run, as a ping is; with `is_edit` a person changes it by hand.
 
     Raises NotFound when the run was purged meanwhile, and Unavailable (send it again) when the database can't take it.
     """
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             with transaction.atomic():
-                return _Batch(_locked(run), operations, identity).apply()
+                return _Batch(_locked(run), operations, identity, is_edit).apply()
         except OperationalError as error:
             # A deadlock or a lock that did not come in time: nothing was written, so it can simply be done again.
             if attempt == _ATTEMPTS or connection.in_atomic_block:
@@ -78,10 +83,11 @@ def _locked(run: Run) -> Run:
 class _Batch:
     """One batch on its way into the database; `run` is locked."""
 
-    def __init__(self, run: Run, operations: Sequence[Operation], identity: BatchIdentity) -> None:
+    def __init__(self, run: Run, operations: Sequence[Operation], identity: BatchIdentity, is_edit: bool) -> None:
         self.run = run
         self.operations = operations
         self.identity = identity
+        self.is_edit = is_edit
         self.writer = _writer_number(run, identity.writer) if identity.is_numbered else 0
         self.plan = BatchPlan({}, ())
         self.heads = b""
@@ -214,6 +220,8 @@ class _Batch:
 
     def _touch(self) -> None:
         changes: dict[str, object] = {"touched_at": timezone.now()}
+        if not self.is_edit and self.run.is_alive and self.run.finished_at is None:
+            changes |= signs_of_life(self.run)
         failed = self.plan.paths.get("sys/failed")
         if failed is not None and failed.value is not None:
             changes["failed"] = bool(failed.value.value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
@@ -116,17 +117,22 @@ def project_container(project: Project) -> Run:
 
 
 def ping_run(run: Run) -> None:
-    """Note that a client is there. The time since the last ping counts as running unless nobody was there in
-    between."""
+    """Note that a client is there: a run that was finished or stopped is running again."""
+    # The condition keeps two processes of one run from counting the same seconds twice.
+    Run.objects.filter(pk=run.pk, last_ping_at=run.last_ping_at).update(
+        **signs_of_life(run), finished_at=None, stopped_at=None
+    )
+
+
+def signs_of_life(run: Run) -> dict[str, Any]:
+    """The changes to a run's row when its client was heard of: the time since it was last heard of counts as running,
+    unless nobody was there in between."""
     now = timezone.now()
     before = run.last_ping_at
     seconds = 0.0
     if before is not None and before < now and now - before <= PING_TIMEOUT:
         seconds = (now - before).total_seconds()
-    # The condition keeps two processes of one run from counting the same seconds twice.
-    Run.objects.filter(pk=run.pk, last_ping_at=before).update(
-        last_ping_at=now, running_seconds=F("running_seconds") + seconds, finished_at=None, stopped_at=None
-    )
+    return {"last_ping_at": now, "running_seconds": F("running_seconds") + seconds}
 
 
 def finish_run(run: Run) -> None:

@@ -6,7 +6,9 @@ from django.utils import timezone
 from projects.exceptions import InvalidInput
 from runs.models import AttributeKind, Run, SignalKind
 from runs.models.run import PING_TIMEOUT, RunState
+from runs.operations import AssignValue, BatchIdentity
 from runs.selectors.attributes import get_attribute, get_attributes, list_attributes
+from runs.services.ingest import apply_operations
 from runs.services.runs import (
     create_run,
     finish_run,
@@ -65,7 +67,8 @@ def test_a_project_has_one_container_of_its_own_with_its_uuid(project):
 
 
 def test_a_run_is_running_while_it_is_pinged(run):
-    assert run.state is RunState.RUNNING
+    pinged = run.state
+    assert pinged is RunState.RUNNING
     run.last_ping_at = timezone.now() - PING_TIMEOUT - timedelta(seconds=1)
     assert run.state is RunState.FINISHED
 
@@ -86,10 +89,29 @@ def test_running_time_counts_pings_and_leaves_gaps_out(run):
     assert run.running_seconds == counted
 
 
+def test_what_a_client_logs_counts_as_running_and_what_people_edit_does_not(run):
+    start = timezone.now() - timedelta(seconds=20)
+    operation = AssignValue(path="x", kind=AttributeKind.INT, value=1)
+    for is_edit in (True, False):
+        Run.objects.filter(pk=run.pk).update(last_ping_at=start, running_seconds=0)
+        apply_operations(run, [operation], identity=BatchIdentity(), is_edit=is_edit)
+        run.refresh_from_db()
+        assert (run.running_seconds >= 20, run.last_ping_at > start) == (not is_edit, not is_edit)
+
+
+def test_a_queue_sent_long_afterwards_does_not_bring_a_run_back_to_life(run):
+    Run.objects.filter(pk=run.pk).update(last_ping_at=timezone.now() - timedelta(hours=1))
+    operation = AssignValue(path="x", kind=AttributeKind.INT, value=1)
+    apply_operations(run, [operation], identity=BatchIdentity())
+    run.refresh_from_db()
+    assert run.state is RunState.FINISHED
+
+
 def test_a_run_that_is_finished_and_logs_again_is_running_again(run):
     finish_run(run)
     run.refresh_from_db()
-    assert run.state is RunState.FINISHED
+    ended = run.state
+    assert ended is RunState.FINISHED
     ping_run(run)
     run.refresh_from_db()
     assert run.state is RunState.RUNNING
