@@ -58,7 +58,7 @@ class ResourceSchema(AutoSchema):
         words = re.sub(r"(?<!^)(?=[A-Z])", "_", type(self.view).__name__).lower()
         return f"{self.method.lower()}_{words}"
 
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override]  # as drf-spectacular declares it
         return ""  # the views' docstrings speak to programmers; what users read is given with extend_schema
 
     def get_tags(self) -> list[str]:
