@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from django.http import HttpResponse
 from django.test import Client
 
 from projects.access import actor_for_user
@@ -16,6 +15,9 @@ from projects.services.tokens import issue_token
 from runs.models import Run
 from runs.services.attributes import forget_definitions
 from runs.services.runs import create_run
+
+if TYPE_CHECKING:
+    from django.test.client import _MonkeyPatchedWSGIResponse as Answer  # what the test client gives
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +33,7 @@ class Caller:
         self.client = client or Client(enforce_csrf_checks=True)
         self.headers = headers
 
-    def request(self, method: str, path: str, body: Any = None, **extra: Any) -> HttpResponse:
+    def request(self, method: str, path: str, body: Any = None, **extra: Any) -> Answer:
         content = extra.pop("data", None)
         content_type = extra.pop("content_type", "application/json")
         if body is not None:
@@ -42,19 +44,19 @@ class Caller:
             method, address, b"" if content is None else content, content_type=content_type, headers=headers, **extra
         )
 
-    def get(self, path: str, **extra: Any) -> HttpResponse:
+    def get(self, path: str, **extra: Any) -> Answer:
         return self.request("GET", path, **extra)
 
-    def post(self, path: str, body: Any = None, **extra: Any) -> HttpResponse:
+    def post(self, path: str, body: Any = None, **extra: Any) -> Answer:
         return self.request("POST", path, body, **extra)
 
-    def patch(self, path: str, body: Any = None, **extra: Any) -> HttpResponse:
+    def patch(self, path: str, body: Any = None, **extra: Any) -> Answer:
         return self.request("PATCH", path, body, **extra)
 
-    def put(self, path: str, **extra: Any) -> HttpResponse:
+    def put(self, path: str, **extra: Any) -> Answer:
         return self.request("PUT", path, **extra)
 
-    def delete(self, path: str, **extra: Any) -> HttpResponse:
+    def delete(self, path: str, **extra: Any) -> Answer:
         return self.request("DELETE", path, **extra)
 
 
@@ -97,7 +99,7 @@ def run(project: Project, alice: User) -> Run:
     return create_run(project=project, owner=alice, name="first")[0]
 
 
-def refused(response: HttpResponse, status: int, code: str) -> dict[str, Any]:
+def refused(response: Answer, status: int, code: str) -> dict[str, Any]:
     """Check that an answer is a proper error and return it."""
     assert response.status_code == status, response.content[:500]
     assert response.headers["Content-Type"] == "application/json"

@@ -2,6 +2,7 @@ import contextlib
 import gzip
 import io
 import json
+from typing import Any
 
 import orjson
 import pytest
@@ -48,7 +49,7 @@ def test_a_body_announced_as_too_large_is_refused_before_a_byte_is_read(got):
 
 
 def test_a_body_without_a_length_is_read_to_its_end():
-    chunked = {"HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input_terminated": True}
+    chunked: dict[str, Any] = {"HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input_terminated": True}
     assert read_json(request_with(b'{"a": 1}', **chunked)) == {"a": 1}
     with pytest.raises(TooLarge):
         read_body(request_with(b"x" * (LIMIT + 1), **chunked), limit=LIMIT)

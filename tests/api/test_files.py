@@ -312,7 +312,7 @@ def test_checkpoints_are_listed_with_what_is_known_of_them(api, run, upload):
     np.savez(stream, weights=np.zeros((3, 4), dtype=np.float32))
     upload("path=checkpoints/last&extension=npz", stream.getvalue())
     upload("path=notes&extension=txt", b"text")
-    describe_checkpoint(StoredFile.objects.order_by("pk").first())
+    describe_checkpoint(StoredFile.objects.order_by("pk")[0])
     (checkpoint,) = api.get(f"runs/{run.uuid}/checkpoints/").json()["results"]
     assert checkpoint["path"] == "checkpoints/last"
     assert "weights" in str(checkpoint["facts"])

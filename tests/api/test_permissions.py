@@ -13,12 +13,11 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.core import signing
 from django.db import transaction
-from django.http import HttpResponse
 from django.test import Client
 from django.urls import get_resolver, reverse
 from django.urls.resolvers import URLPattern, URLResolver
@@ -51,6 +50,7 @@ from runs.operations import (
     AssignValue,
     BatchIdentity,
     FilePoint,
+    Scalar,
 )
 from runs.services.files import store_bytes
 from runs.services.ingest import apply_operations
@@ -60,6 +60,9 @@ from runs.services.uploads import start_upload, write_part
 from tests.api.permission_table import ROWS, SIGNAL_SOCKET, Interface, Need, Row
 from tests.conftest import make_user
 from web.views import runs as _pages  # noqa: F401 - all addresses must be there
+
+if TYPE_CHECKING:
+    from tests.api.conftest import Answer
 
 METHODS = ("get", "post", "put", "patch", "delete")
 ROLES = {
@@ -237,7 +240,13 @@ def zip_ticket(run: str) -> str:
 def fill(run: Run, image: Any, file: Any, member: Any) -> None:
     """Log one attribute of every kind."""
     kinds = AttributeKind
-    values = {"float": 1.0, "int": 1, "bool": True, "string": "x", "datetime": datetime(2026, 1, 31, tzinfo=UTC)}
+    values: dict[str, Scalar] = {
+        "float": 1.0,
+        "int": 1,
+        "bool": True,
+        "string": "x",
+        "datetime": datetime(2026, 1, 31, tzinfo=UTC),
+    }
     operations = [
         *(AssignValue(path=f"v/{name}", kind=kinds[name.upper()], value=value) for name, value in values.items()),
         AddTags(path="sys/tags", tags=["a"]),
@@ -268,7 +277,7 @@ def world(project: Project, alice: User, bob: User, dana: User, charlie: User) -
 
 
 # --- asking ---
-def ask(world: World, row: Row, caller: Cast, places: dict[str, str]) -> HttpResponse:
+def ask(world: World, row: Row, caller: Cast, places: dict[str, str]) -> Answer:
     """Send a row's request as this caller; what it changes is undone."""
     client = Client(enforce_csrf_checks=True)
     headers = {**row.headers, **_credentials(world, row, caller, client)}
@@ -284,7 +293,7 @@ def ask(world: World, row: Row, caller: Cast, places: dict[str, str]) -> HttpRes
             places["whole_upload"] = whole_upload(world.run)
         response = client.generic(row.method, row.path.format(**places), content, content_type, headers=headers)
         if response.streaming:
-            b"".join(response.streaming_content)
+            response.getvalue()
         transaction.set_rollback(True)
     return response
 
@@ -315,7 +324,7 @@ def _refresh_token(world: World, caller: Cast) -> str:
     return open_session(world.tokens[caller][0]).refresh_token if caller.scope else "none"
 
 
-def outcome(row: Row, response: HttpResponse) -> str:
+def outcome(row: Row, response: Answer) -> str:
     """What an answer means, in the words of `expected`."""
     status = response.status_code
     is_login = status == 302 and response.headers["Location"].startswith("/login")
@@ -353,10 +362,9 @@ def test_what_is_not_there_and_what_is_not_for_you_look_the_same(world: World, r
         assert theirs == nowhere, caller
 
 
-def seen(response: HttpResponse, places: dict[str, str]) -> tuple[Any, ...]:
+def seen(response: Answer, places: dict[str, str]) -> tuple[Any, ...]:
     """All that an answer tells, without what the caller said and what differs from request to request."""
-    text = b"".join(response.streaming_content) if response.streaming else response.content
-    told = text.decode(errors="replace")
+    told = response.getvalue().decode(errors="replace")
     told = re.sub(r'"request_id": ?"\w+"|name="csrfmiddlewaretoken" value="\w+"', "", told)
     location = re.sub(r"next=.*", "next", response.headers.get("Location", ""))
     if response.headers.get("Content-Type", "").startswith("text/html"):
@@ -391,7 +399,9 @@ def test_every_address_and_method_is_in_the_table():
 
 
 def test_nobody_but_the_operator_gets_into_the_admin(world: World):
-    site = next(each for each in get_resolver().url_patterns if getattr(each, "app_name", "") == "admin")
+    site = next(
+        each for each in get_resolver().url_patterns if isinstance(each, URLResolver) and each.app_name == "admin"
+    )
     operator = User.objects.create_superuser("operator", password="operator-password-1")
     client = Client()
     client.force_login(operator)

@@ -8,6 +8,7 @@ import pytest
 from api.limits import POINTS_BODY, SERIES_PER_POINTS_BODY
 from api.v1.point_wire import MAGIC, MEDIA_TYPE, read_points
 from projects.exceptions import InvalidInput
+from runs.operations import AppendFloats
 from runs.selectors.series import float_page
 from tests.api.conftest import refused
 
@@ -116,13 +117,15 @@ def test_another_type_is_refused(send):
 
 def test_the_reader_shares_the_memory_of_the_body():
     _, operations = read_points(packed({"loss": [(1.0, 1000, 0)] * 1000}))
+    assert isinstance(operations[0], AppendFloats)
+    assert isinstance(operations[0].values, np.ndarray)
     assert operations[0].values.base is not None
     with pytest.raises(InvalidInput):
         read_points(packed({}, series=5))
 
 
 def test_exact_points_are_read_in_pages(api, send, run):
-    send(packed({"loss": [(float(n), 1000 + n, n) for n in range(10)] + [(NAN, 2000, 10)]}))
+    send(packed({"loss": [(float(n), 1000 + n, float(n)) for n in range(10)] + [(NAN, 2000, 10)]}))
     answer = api.get(f"runs/{run.uuid}/points/?path=loss&offset=8&limit=5").json()
     assert answer == {
         "path": "loss",
