@@ -51,6 +51,7 @@ def filled(run, project, bob, token):
             store.flush(run.pk)
     file = store_bytes(run, [b"bytes"])
     definition = AttributeDefinition.objects.first()
+    assert definition is not None
     FileEntry.objects.create(run=run, definition=definition, name="f", file=file)
     FileSeriesEntry.objects.create(run=run, definition=definition, step=0, timestamp_ms=1, file=file)
     Thumbnail.objects.create(file=file, size=160, width=1, height=1, storage_key="t")

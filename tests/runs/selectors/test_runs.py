@@ -47,6 +47,7 @@ def test_a_row_holds_the_columns_asked_for(project, runs):
     assert row.tags == ("even",)
     assert row.cells["parameters/lr"].value == pytest.approx(0.4)
     loss = row.cells["metrics/loss"]
+    assert isinstance(loss.value, float)
     assert math.isnan(loss.value)
     assert (loss.count, loss.minimum, loss.maximum, loss.last_step) == (2, 4.0, 4.0, 1.0)
     assert "none" not in row.cells

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import uuid
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from django.db import transaction
@@ -130,7 +130,7 @@ class Play:
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(play=st.lists(operations, max_size=16))
-def test_the_store_is_a_dictionary(project: Project, play: list[tuple]):
+def test_the_store_is_a_dictionary(project: Project, play: list[tuple[Any, ...]]):
     with transaction.atomic():
         game = Play(create_run(project=project, owner=None, custom_id=uuid.uuid4().hex)[0])
         for name, *arguments in play:
@@ -148,12 +148,15 @@ chain = st.lists(
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(queue=chain, sizes=st.lists(st.integers(3, 12), min_size=20, max_size=20), data=st.data())
-def test_a_queue_sent_again_from_any_batch_is_stored_once(project: Project, queue: list, sizes: list[int], data):
+def test_a_queue_sent_again_from_any_batch_is_stored_once(
+    project: Project, queue: list[tuple[int, int, float]], sizes: list[int], data
+):
     """Time moves on within every batch, as it does for real ones; see runs/series/repeats.py."""
     with transaction.atomic():
         recorder = Recorder(create_run(project=project, owner=None, custom_id=uuid.uuid4().hex)[0])
         keys = [recorder.define(f"series/{number}") for number in range(2)]
-        clock, points = 0, []
+        clock = 0
+        points: list[tuple[SeriesKey, Point]] = []
         for which, pause, value in queue:
             clock += pause + 1
             points.append((keys[which], (None, clock, value)))
@@ -167,7 +170,7 @@ def test_a_queue_sent_again_from_any_batch_is_stored_once(project: Project, queu
         transaction.set_rollback(True)
 
 
-def _send(recorder: Recorder, points: list, sizes: list[int], data) -> None:
+def _send(recorder: Recorder, points: list[tuple[SeriesKey, Point]], sizes: list[int], data) -> None:
     start = 0
     for size in sizes:
         batch: dict[SeriesKey, list[Point]] = {}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from runs.series.base import SeriesKey
 from runs.series.numbering import number_steps
-from tests.runs.series.conftest import NONE, Recorder
+from tests.runs.series.conftest import NONE, Point, Recorder
 
 steps_given = st.one_of(
     st.none(), st.integers(-50, 50).map(float), st.sampled_from([0.1, 2.5, -0.25, 1e12, 2.0**53, 2.0**52 - 1])
@@ -44,7 +44,7 @@ def test_numbering_in_two_goes_gives_the_same_steps(steps: list[float | None], c
 
 @pytest.mark.parametrize("flushes", [(), (0,), (1,), (0, 2), (0, 1, 2)])
 def test_steps_do_not_depend_on_when_the_log_is_flushed(recorder: Recorder, loss: SeriesKey, flushes: tuple[int, ...]):
-    batches = [
+    batches: list[list[Point]] = [
         [(None, 1, 0.0), (None, 2, 1.0), (10, 3, 2.0)],
         [(None, 4, 3.0), (4, 5, 4.0), (None, 6, 5.0)],
         [(None, 7, 6.0), (20.5, 8, 7.0), (None, 9, 8.0)],

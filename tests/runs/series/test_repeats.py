@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 import pytest
 
@@ -142,6 +143,6 @@ def test_values_logged_once_per_batch_are_recognised_when_the_batch_is_cut_later
 
 def test_heads_are_twelve_bytes_for_each_series(recorder: Recorder, loss: SeriesKey):
     other = recorder.define("metrics/other")
-    batch = {loss: [(None, 1, 1.0)], other: [(3, 1, 1.0)]}
+    batch: dict[SeriesKey, Sequence[Point]] = {loss: [(None, 1, 1.0)], other: [(3, 1, 1.0)]}
     recorder.send(batch)
     assert len(bytes(ReceivedBatch.objects.get().heads)) == 12

@@ -211,7 +211,9 @@ def test_a_last_value_of_nan_is_a_flag_on_the_attribute(recorder: Recorder, loss
     recorder.log(loss, [(0, 1, float("nan"))])
     recorder.flush()
     assert (attribute(loss).number, attribute(loss).flags) == (None, ValueFlag.NAN)
-    assert np.isnan(store.summaries(recorder.run.pk)[loss.definition_id].last)
+    last = store.summaries(recorder.run.pk)[loss.definition_id].last
+    assert isinstance(last, float)
+    assert np.isnan(last)
     recorder.log(loss, [(1, 1, float("-inf"))])
     recorder.flush()
     assert (attribute(loss).number, attribute(loss).flags) == (float("-inf"), 0)
