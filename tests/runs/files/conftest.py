@@ -4,6 +4,7 @@ import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,7 +37,7 @@ def blobs_in(folder: Path) -> set[str]:
 _opened: list[tuple[str, int]] | None = None
 
 
-def _note_opened(event: str, arguments: tuple) -> None:
+def _note_opened(event: str, arguments: tuple[Any, ...]) -> None:
     if _opened is not None and event == "open" and isinstance(arguments[0], str):
         _opened.append((arguments[0], arguments[2]))
 

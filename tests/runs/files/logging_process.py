@@ -7,6 +7,7 @@ import io
 import os
 import sys
 import uuid
+from collections.abc import Callable
 
 import django
 
@@ -58,5 +59,12 @@ def harass() -> None:
     current_app.send_task(TASK, args=[1], serializer="pickle")
 
 
+CHORES: dict[str, Callable[..., None]] = {
+    "prepare": prepare,
+    "upload": upload,
+    "requeue": requeue,
+    "harass": harass,
+}
+
 if __name__ == "__main__":
-    {"prepare": prepare, "upload": upload, "requeue": requeue, "harass": harass}[sys.argv[1]](*sys.argv[2:])
+    CHORES[sys.argv[1]](*sys.argv[2:])

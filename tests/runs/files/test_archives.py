@@ -11,6 +11,7 @@ import tarfile
 import tracemalloc
 import zipfile
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -244,7 +245,7 @@ def test_hostile_names_are_text_or_refused_and_never_paths(run, storage_folder, 
 
 
 def zipped(members: dict[str, bytes]) -> bytes:
-    entries = (ZipEntry(path, NOW, lambda data=data: in_pieces(data)) for path, data in members.items())
+    entries = (ZipEntry(path, NOW, partial(in_pieces, data)) for path, data in members.items())
     return b"".join(zip_chunks(entries))
 
 

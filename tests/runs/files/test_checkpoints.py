@@ -10,6 +10,7 @@ import sys
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ from tests.runs.files.pickling import Torch, legacy_file, storage_zip
 _events: list[str] | None = None
 
 
-def _note_event(event: str, arguments: tuple) -> None:
+def _note_event(event: str, arguments: tuple[object, ...]) -> None:
     if _events is not None and event in {"pickle.find_class", "os.system", "os.exec", "subprocess.Popen"}:
         _events.append(event)
 
@@ -43,13 +44,13 @@ def _nothing_is_loaded():
     assert seen == []
 
 
-def facts(data: bytes) -> dict:
+def facts(data: bytes) -> dict[str, Any]:
     found = inspect_checkpoint(io.BytesIO(data), len(data), sniff(data[:4096])).as_json()
     json.dumps(found, allow_nan=False).encode()
     return found
 
 
-def tensors(found: dict) -> list[tuple]:
+def tensors(found: dict[str, Any]) -> list[tuple[str, str, list[int]]]:
     return [(each["name"], each["dtype"], each["shape"]) for each in found["tensors"]]
 
 
@@ -144,7 +145,7 @@ def test_safetensors_show_tensors_and_notes():
 )
 def test_a_broken_safetensors_file_is_said_in_words(data):
     found = inspect_checkpoint(io.BytesIO(data), len(data), "application/x-safetensors").as_json()
-    assert found["problem"].startswith("Could not inspect: ")
+    assert str(found["problem"]).startswith("Could not inspect: ")
 
 
 @pytest.mark.parametrize("head", [b"\x89HDF\r\n\x1a\n", b"GGUF\x03\0\0\0", b"\x08\x08\x12\x07pytorch\x1a"])
@@ -155,7 +156,7 @@ def test_formats_that_we_do_not_read_are_called_not_examined(head):
 class Calls:
     """Pickles as a call of any function with any arguments; nothing here is ever loaded."""
 
-    def __init__(self, function: Callable | str, *arguments: object) -> None:
+    def __init__(self, function: Callable[..., object] | str, *arguments: object) -> None:
         self.function, self.arguments = function, arguments
 
     def __reduce__(self):
@@ -244,7 +245,7 @@ def test_a_zip_that_only_torch_would_still_read_is_not_called_clean(spoil):
     else:
         del data[-30:]
     found = inspect_checkpoint(io.BytesIO(bytes(data)), len(data), "application/x-pytorch").as_json()
-    assert found["imports"] or found["problem"].startswith("Could not inspect")
+    assert found["imports"] or str(found["problem"]).startswith("Could not inspect")
 
 
 def bomb_of_steps() -> bytes:

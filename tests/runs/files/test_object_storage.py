@@ -9,6 +9,7 @@ from io import BytesIO
 
 import pytest
 from django.core.files.storage import storages
+from storages.backends.s3 import S3Storage
 
 from projects.exceptions import TooLarge, Unavailable
 from runs import blobs
@@ -53,7 +54,9 @@ def bucket(server, settings, tmp_path):
     backend = {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": s3_options(server)}
     settings.STORAGES = {**settings.STORAGES, "default": backend}
     settings.FILE_UPLOAD_TEMP_DIR = str(tmp_path / "tmp")
-    bucket = storages["default"].bucket
+    storage = storages["default"]
+    assert isinstance(storage, S3Storage)
+    bucket = storage.bucket
     yield bucket
     bucket.objects.all().delete()
 

@@ -6,6 +6,7 @@ import io
 from datetime import timedelta
 
 import pytest
+from celery import current_app
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
 from django.utils import timezone
@@ -81,7 +82,7 @@ def test_a_broker_that_is_away_loses_nothing(run, monkeypatch, django_capture_on
         raise OSError("connection refused")
 
     monkeypatch.setattr(processing, "_silent_until", 0.0)
-    monkeypatch.setattr(processing.current_app, "connection_for_write", broken)
+    monkeypatch.setattr(current_app, "connection_for_write", broken)
     with django_capture_on_commit_callbacks(execute=True):
         assign(run, "image", store_bytes(run, [png()]))
         assign(run, "another", store_bytes(run, [b"text"]))

@@ -90,7 +90,9 @@ def test_of_an_animation_the_first_frame_is_shown():
     image = previews(picture(frames[0], "GIF", save_all=True, append_images=frames[1:]))
     assert image.frames == 3
     with Image.open(io.BytesIO(image.previews[0].data)) as opened:
-        red, green, blue = opened.convert("RGB").getpixel((25, 25))
+        pixel = opened.convert("RGB").getpixel((25, 25))
+    assert isinstance(pixel, tuple)
+    red, green, blue = pixel
     assert red > 200
     assert max(green, blue) < 60
 
