@@ -1,7 +1,7 @@
 """Take pictures of every page of a running server, wide and narrow, light and dark, into ./screenshots.
 
     python scripts/screenshots.py --run TUT-1                 # server and sign-in from var/first-run.env
-    python scripts/screenshots.py --run TUT-1 --readme        # also the README's pictures, into docs/images
+    python scripts/screenshots.py --run TUT-1 --readme all    # the README's pictures, into docs/images
 
 Needs Chromium (Debian: apt-get install chromium). Messages of the browser's console are printed: there should be none.
 """
@@ -55,14 +55,14 @@ def main() -> None:
     wanted = options.only.split(",") if options.only else list(shots)
     options.out.mkdir(exist_ok=True)
     with browser() as chromium:
-        for theme in options.theme.split(","):
+        for theme in [] if options.readme else options.theme.split(","):
             for width in options.width.split(","):
                 page = signed_in(chromium, server, theme, width)
                 for name in wanted:
                     take(page, shots[name], options.out / f"{name}-{width}-{theme}.png", full=options.full)
                 page.context.close()
         if options.readme:
-            take_readme(chromium, server, shots)
+            take_readme(chromium, server, shots, options.readme)
 
 
 def read_options() -> argparse.Namespace:
@@ -73,7 +73,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--theme", default=",".join(THEMES))
     parser.add_argument("--width", default=",".join(WIDTHS))
     parser.add_argument("--full", action="store_true", help="the whole length of the page")
-    parser.add_argument("--readme", action="store_true")
+    parser.add_argument("--readme", default="", help="the README's pictures to take instead: names, or all")
     parser.add_argument("--out", type=Path, default=ROOT / "screenshots")
     return parser.parse_args()
 
@@ -133,8 +133,9 @@ def take(page: Page, address: str, target: Path, *, full: bool = False) -> None:
     page.screenshot(path=target, full_page=full)
 
 
-def take_readme(chromium: Browser, server: Server, shots: dict[str, str]) -> None:
-    for name, (shot, query, width, theme) in README_PICTURES.items():
+def take_readme(chromium: Browser, server: Server, shots: dict[str, str], wanted: str) -> None:
+    for name in README_PICTURES if wanted == "all" else wanted.split(","):
+        shot, query, width, theme = README_PICTURES[name]
         page = signed_in(chromium, server, theme, width)
         take(page, shots[shot] + query, ROOT / "docs" / "images" / f"{name}.png")
         page.context.close()

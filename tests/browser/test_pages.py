@@ -191,7 +191,8 @@ def test_name_description_and_tags_are_edited_in_place(page: Page, run: LoggedRu
     page.keyboard.press("Enter")
     expect(page.locator("[data-run-name]")).to_have_text("a better name")
     page.get_by_label("Add a tag").fill("reviewed")
-    page.keyboard.press("Enter")
+    with page.expect_response(lambda response: response.request.method == "PATCH"):
+        page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="Remove reviewed")).to_be_visible()
     page.reload()
     expect(page.locator("[data-run-name]")).to_have_text("a better name")
