@@ -80,9 +80,10 @@ class Platform:
 
     # --- its life ---
     def start(self, *, seconds: float = 90.0) -> None:
-        """Start the group and wait until every part works."""
+        """Start the group and wait until every part works and it has said so."""
         set_up()
         self.data_dir.mkdir(parents=True, exist_ok=True)
+        logged = len(self.log()) if self.log_path.exists() else 0
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "manage.py", "serve"],
@@ -92,7 +93,8 @@ class Platform:
                 stdout=log,
                 stderr=log,
             )
-        wait_for(lambda: self.is_ready() or self._gave_up(), seconds=seconds, what=f"{self.url}/readyz")
+        ready = "Tracking Platform is ready"
+        wait_for(lambda: ready in self.log()[logged:] or self._gave_up(), seconds=seconds, what=f"{self.url}/readyz")
         assert self.process.poll() is None, f"The platform ended while starting:\n{self.log()}"
 
     def stop(self) -> int:
