@@ -37,7 +37,7 @@ def test_a_new_run_appears_in_the_table_without_a_reload(page: Page, live_platfo
     expect(page.locator(f'[data-run="{run.uuid}"]')).to_be_visible()
     page.evaluate("window.isTheSamePage = true")
     newer = LoggedRun(live_platform, "appears by itself")
-    expect(page.locator(f'[data-run="{newer.uuid}"]')).to_be_visible()
+    expect(page.locator(f'[data-run="{newer.uuid}"]')).to_be_visible(timeout=15_000)
     assert page.evaluate("window.isTheSamePage")
 
 
