@@ -46,6 +46,7 @@ class FileEntry(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
+        verbose_name_plural = "file entries"
         ordering = ["run", "definition", "path"]
         constraints = [models.UniqueConstraint(fields=["run", "definition", "path"], name="file_entry_unique")]
 
@@ -65,6 +66,7 @@ class FileSeriesEntry(models.Model):
     file = models.ForeignKey(StoredFile, on_delete=models.RESTRICT, related_name="series_entries")
 
     class Meta:
+        verbose_name_plural = "file series entries"
         ordering = ["run", "definition", "step"]
         constraints = [models.UniqueConstraint(fields=["run", "definition", "step"], name="file_series_entry_unique")]
 

@@ -24,6 +24,7 @@ class BatchLog(models.Model):
     payload = models.BinaryField()
 
     class Meta:
+        verbose_name = "log row"
         constraints = [models.UniqueConstraint(fields=["run", "writer", "seq", "part"], name="batch_log_unique")]
         indexes = [models.Index(fields=["run", "id"], name="batch_log_order")]
 
@@ -67,6 +68,7 @@ class ReceivedBatch(models.Model):
     heads = models.BinaryField(default=bytes)
 
     class Meta:
+        verbose_name_plural = "received batches"
         constraints = [models.UniqueConstraint(fields=["run", "digest"], name="received_batch_unique")]
         indexes = [models.Index(fields=["run", "last_ms"], name="received_batch_span")]
 

@@ -220,7 +220,9 @@ class _Batch:
 
     def _touch(self) -> None:
         changes: dict[str, object] = {"touched_at": timezone.now()}
-        if not self.is_edit and self.run.is_alive and self.run.finished_at is None:
+        # The clients of the Neptune wire ping; their queue may also be sent long after they ended. Ours only log.
+        is_heard = self.run.is_alive or self.identity.is_numbered
+        if is_heard and not self.is_edit and self.run.finished_at is None:
             changes |= signs_of_life(self.run)
         failed = self.plan.paths.get("sys/failed")
         if failed is not None and failed.value is not None:

@@ -107,6 +107,15 @@ def test_a_queue_sent_long_afterwards_does_not_bring_a_run_back_to_life(run):
     assert run.state is RunState.FINISHED
 
 
+def test_numbered_batches_keep_a_run_alive_by_themselves(run):
+    Run.objects.filter(pk=run.pk).update(last_ping_at=timezone.now() - timedelta(hours=1))
+    operation = AssignValue(path="x", kind=AttributeKind.INT, value=1)
+    apply_operations(run, [operation], identity=BatchIdentity(writer="6f2c1f5e-6d0c-4b7e-9a51-0d3b2f0a7c11", seq=1))
+    run.refresh_from_db()
+    assert run.is_alive
+    assert run.running_seconds == 0
+
+
 def test_a_run_that_is_finished_and_logs_again_is_running_again(run):
     finish_run(run)
     run.refresh_from_db()
