@@ -214,6 +214,7 @@ _RUN_ADDRESS = "/{organization}/{project}/e/{sys_id}"
 PAGES = [
     _page("GET", "healthz", Need.NOTHING),
     _page("GET", "readyz", Need.NOTHING, ok=(200, 503)),
+    _page("GET", r"^(?:api|auth)/", Need.UNKNOWN, "/api/nothing"),
     _page("GET", "", Need.PUBLIC_OR_PERSON),
     _page("GET", "login", Need.NOTHING, ok=(200, 302)),
     _page("POST", "login", Need.NOTHING, ok=(200, 302), form="username=x&password=y"),
