@@ -148,6 +148,8 @@ DATABASES["default"].update(CONN_MAX_AGE=None, CONN_HEALTH_CHECKS=True)
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # FULL: an acknowledged write survives a power cut. IMMEDIATE: a transaction takes the write lock as it starts and
     # waits its turn instead of failing half-way with "database is locked".
+    # Tests meet the same kind of file, not a database in memory, which knows neither WAL nor a second connection.
+    DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "test-database.sqlite3")}
     DATABASES["default"]["OPTIONS"] = {
         "timeout": 30,
         "transaction_mode": "IMMEDIATE",
