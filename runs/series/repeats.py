@@ -3,10 +3,10 @@
 A client of the Neptune wire that crashed sends its queue again, from an operation that may have been stored and cut
 into batches elsewhere than before. The points in such a batch carry no number either: a point is known by its
 timestamp and value only, and logging one value several times within a millisecond is legitimate. So equal points alone
-prove nothing. A series of a batch counts as sent again when its first point is stored already and
+prove nothing. The series of a batch whose first point is stored already count as sent again when
 
-- the store also holds points of the series with a later timestamp (the queue went back in time), or
-- the batch begins as an earlier one did (the queue was cut later this time): every series of the earlier batch begins
+- of one of them the store also holds points with a later timestamp: the queue went back in time; or
+- the batch begins as an earlier one did, the queue being cut later this time: every series of the earlier batch begins
   with the very same point here and has at least as many points.
 
 Then every (timestamp, value) is kept as often as it exceeds the copies stored, the first ones of the batch being taken
@@ -74,12 +74,11 @@ def without_repeats(run_id: int, series: Mapping[int, Points], last_point_ms: in
     if not suspects:
         return dict(series)
     stored = _stored(run_id, suspects)
-    known_heads = _heads_of_begun_batches(run_id, _unnumbered(series))
-    repeated = {
-        pk: stored[pk].copies
-        for pk, points in suspects.items()
-        if pk in stored and _is_repeated(pk, points, stored[pk], known_heads)
-    }
+    known = {pk: points for pk, points in suspects.items() if stored[pk].copies[_marks(points[:1])[0]]}
+    if not any(stored[pk].last_ms > int(points.timestamps[0]) for pk, points in known.items()):
+        begun = _heads_of_begun_batches(run_id, _unnumbered(series))
+        known = {pk: points for pk, points in known.items() if _head(pk, points) in begun}
+    repeated = {pk: stored[pk].copies for pk in known}
     return {pk: _drop(points, repeated[pk]) if pk in repeated else points for pk, points in series.items()}
 
 
@@ -87,13 +86,6 @@ def _unnumbered(series: Mapping[int, Points]) -> dict[int, Points]:
     """The points without a step, of the series that have any."""
     found = {pk: points[np.isnan(points.steps)] for pk, points in series.items()}
     return {pk: points for pk, points in found.items() if len(points)}
-
-
-def _is_repeated(pk: int, points: Points, stored: Stored, known_heads: set[bytes]) -> bool:
-    first = points[:1]
-    if not stored.copies[_marks(first)[0]]:
-        return False
-    return stored.last_ms > int(first.timestamps[0]) or _head(pk, points) in known_heads
 
 
 def _drop(points: Points, stored: Counter[Mark]) -> Points:

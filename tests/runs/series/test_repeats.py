@@ -141,6 +141,13 @@ def test_values_logged_once_per_batch_are_recognised_when_the_batch_is_cut_later
     assert recorder.values(loss) == [0.5, 0.4]
 
 
+def test_a_batch_cut_shorter_is_recognised_by_any_of_its_series(recorder: Recorder, loss: SeriesKey):
+    other = recorder.define("metrics/other")
+    queue: list[Point] = [(None, timestamp, 0.5) for timestamp in range(10, 16)]
+    recorder.send({loss: queue[:1], other: queue})
+    assert recorder.send({loss: queue[:1], other: queue[:3]}) == 0
+
+
 def test_heads_are_twelve_bytes_for_each_series(recorder: Recorder, loss: SeriesKey):
     other = recorder.define("metrics/other")
     batch: dict[SeriesKey, Sequence[Point]] = {loss: [(None, 1, 1.0)], other: [(3, 1, 1.0)]}
