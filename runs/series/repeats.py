@@ -5,7 +5,7 @@ into batches elsewhere than before. The points in such a batch carry no number e
 timestamp and value only, and logging one value several times within a millisecond is legitimate. So equal points alone
 prove nothing. The series of a batch whose first point is stored already count as sent again when
 
-- of one of them the store also holds points with a later timestamp: the queue went back in time; or
+- one of them goes on, after its first millisecond, with a point that is stored too: the queue went back in time; or
 - the batch begins as an earlier one did, the queue being cut later this time: every series of the earlier batch begins
   with the very same point here and has at least as many points.
 
@@ -53,12 +53,10 @@ class Stored:
     """The points stored of one series since some time."""
 
     copies: Counter[Mark] = field(default_factory=Counter)
-    last_ms: int = -1
 
     def add(self, points: Points) -> None:
         if len(points):
             self.copies.update(_marks(points))
-            self.last_ms = max(self.last_ms, int(points.timestamps.max()))
 
 
 def heads(series: Mapping[int, Points]) -> bytes:
@@ -75,7 +73,7 @@ def without_repeats(run_id: int, series: Mapping[int, Points], last_point_ms: in
         return dict(series)
     stored = _stored(run_id, suspects)
     known = {pk: points for pk, points in suspects.items() if stored[pk].copies[_marks(points[:1])[0]]}
-    if not any(stored[pk].last_ms > int(points.timestamps[0]) for pk, points in known.items()):
+    if not any(_goes_back(points, stored[pk]) for pk, points in known.items()):
         begun = _heads_of_begun_batches(run_id, _unnumbered(series))
         known = {pk: points for pk, points in known.items() if _head(pk, points) in begun}
     repeated = {pk: stored[pk].copies for pk in known}
@@ -86,6 +84,13 @@ def _unnumbered(series: Mapping[int, Points]) -> dict[int, Points]:
     """The points without a step, of the series that have any."""
     found = {pk: points[np.isnan(points.steps)] for pk, points in series.items()}
     return {pk: points for pk, points in found.items() if len(points)}
+
+
+def _goes_back(points: Points, stored: Stored) -> bool:
+    """Whether the points go on, after their first millisecond, with one that is stored too. That later points are
+    stored is not enough: another process may have logged them to the same series."""
+    later = points[points.timestamps > points.timestamps[0]]
+    return bool(len(later)) and stored.copies[_marks(later[:1])[0]] > 0
 
 
 def _drop(points: Points, stored: Counter[Mark]) -> Points:

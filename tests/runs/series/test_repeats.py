@@ -148,6 +148,17 @@ def test_a_batch_cut_shorter_is_recognised_by_any_of_its_series(recorder: Record
     assert recorder.send({loss: queue[:1], other: queue[:3]}) == 0
 
 
+def test_processes_that_share_a_series_lose_nothing(recorder: Recorder, loss: SeriesKey):
+    """Each logs a value of its own in a tight loop, and their batches arrive in turn."""
+    batches = [
+        [(None, 100 + number // 5, float(worker)) for number in range(start, start + 398)]
+        for start in (0, 398, 796)
+        for worker in range(3)
+    ]
+    for batch in batches:
+        assert recorder.send({loss: batch}) == 398
+
+
 def test_heads_are_twelve_bytes_for_each_series(recorder: Recorder, loss: SeriesKey):
     other = recorder.define("metrics/other")
     batch: dict[SeriesKey, Sequence[Point]] = {loss: [(None, 1, 1.0)], other: [(3, 1, 1.0)]}
