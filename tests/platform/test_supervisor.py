@@ -90,7 +90,9 @@ def test_an_interrupt_stops_everyone(group):
 def test_a_second_interrupt_does_not_wait_for_a_stubborn_program(group):
     process = group(STUBBORN)
     lines = iter(process.stdout.readline, "")
-    assert sum(line == "up\n" for line in itertools.islice(lines, 3)) == 2, "both are stubborn, and the group is ready"
+    # Both write to one pipe, so a line of one may stand in the midst of the other's.
+    first = "".join(itertools.islice(lines, 3))
+    assert first.count("up") == 2, f"both are stubborn, and the group is ready: {first!r}"
 
     process.send_signal(signal.SIGINT)
     wait_for(lambda: "Stopping" in process.stdout.readline(), what="the first interrupt")
