@@ -23,8 +23,6 @@ BATCHES, SIZE = 60, 20
 
 @pytest.fixture
 def committed_run(transactional_db: None) -> Run:
-    if connection.vendor == "sqlite" and connection.is_in_memory_db():  # type: ignore[attr-defined]
-        pytest.skip("Threads can't share a database that lies in memory.")
     user = User.objects.create_user("alice", email="alice@example.org", password="alice-password-1")
     create_organization(owner=user, name="lab")
     project = create_project(actor=actor_for_user(user), organization="lab", name="tutorial")
