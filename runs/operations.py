@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
 from runs.models import AttributeKind, StoredFile
 
 Scalar: TypeAlias = float | int | bool | str | datetime
@@ -144,6 +147,41 @@ class UnreadableOperation(Operation):
 
 
 @dataclass(frozen=True, slots=True)
+class FloatBlock:
+    """Points of several float series, series after series: the form in which a request that only logs points travels,
+    since a value per point is all that is left to touch. Each path occurs once. A NaN in `steps` is a missing step.
+    """
+
+    paths: Sequence[str]
+    indexes: Sequence[int]
+    """The place in the request of each series' operation."""
+    counts: Sequence[int]
+    steps: NDArray[np.float64]
+    timestamps: NDArray[np.int64]
+    values: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class TextBlock:
+    """As FloatBlock, for string series."""
+
+    paths: Sequence[str]
+    indexes: Sequence[int]
+    counts: Sequence[int]
+    steps: NDArray[np.float64]
+    timestamps: NDArray[np.int64]
+    values: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class PointColumns:
+    """A request that logs points and does nothing else; either block may be absent. No path is in both."""
+
+    floats: FloatBlock | None = None
+    texts: TextBlock | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class OperationError:
     """Why one operation was not applied. `index` is its place in the request."""
 
@@ -158,14 +196,15 @@ class BatchIdentity:
     """What makes a request's points recognisable when they are sent again.
 
     A numbered batch is (writer uuid, seq): the sender promises that equal numbers mean equal content and sends one
-    batch at
-    a time. A batch without a number (the Neptune wire) carries the digest of its canonical operations instead; its
-    points are then also compared by content, since that client may cut its queue elsewhere after a restart.
+    batch at a time. A batch without a number (the Neptune wire) carries the digest of its canonical operations instead;
+    its points are then also compared by content, since that client may cut its queue elsewhere after a restart.
+    `session` (a uuid, may be empty) names the client's session: only its first batch in a run can be such a repetition.
     """
 
     writer: str = ""
     seq: int = 0
     digest: str = ""
+    session: str = ""
 
     @property
     def is_numbered(self) -> bool:

@@ -3,7 +3,7 @@ from runs.models.file import FileEntry, FileSeriesEntry, StoredFile, Thumbnail
 from runs.models.processing import JobKind, JobState, ProcessingJob
 from runs.models.rejection import RejectedOperation
 from runs.models.run import ContainerKind, Run, RunSignal, SignalKind
-from runs.models.series import BatchLog, Chunk, ReceivedBatch, Writer
+from runs.models.series import BatchLog, Chunk, LogSession, ReceivedBatch, Writer
 from runs.models.upload import Upload, UploadPart
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "FileSeriesEntry",
     "JobKind",
     "JobState",
+    "LogSession",
     "ProcessingJob",
     "ReceivedBatch",
     "RejectedOperation",

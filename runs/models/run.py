@@ -61,6 +61,11 @@ class Run(models.Model):
     # Bytes of files, and the newest timestamp (ms) among its logged points: a batch that begins later repeats nothing.
     size_bytes = models.BigIntegerField(default=0)
     last_point_ms = models.BigIntegerField(default=0)
+    # Counts removals of attributes: what a process remembers of the run's attributes holds while this stays the same.
+    attributes_version = models.PositiveIntegerField(default=0, editable=False)
+    # Counts changes of the chunks and of the summaries: a flush prepared outside the lock is written only if nobody
+    # else changed them meanwhile.
+    flush_count = models.PositiveBigIntegerField(default=0, editable=False)
 
     class Meta:
         ordering = ["-created_at", "-id"]

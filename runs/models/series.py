@@ -59,7 +59,7 @@ class ReceivedBatch(models.Model):
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="+")
     digest = models.CharField(max_length=64)
-    received_at = models.DateTimeField(auto_now_add=True, db_index=True)
+    received_at = models.DateTimeField(auto_now_add=True)
     errors = models.JSONField(default=list)
     # The span of its points, and twelve bytes per series that tell how each one began and how many points it had: a
     # batch that was cut later before it was sent again begins in the same way.
@@ -74,6 +74,21 @@ class ReceivedBatch(models.Model):
 
     def __str__(self) -> str:
         return self.digest
+
+
+class LogSession(models.Model):
+    """A session of the Neptune wire that has logged points to the run. A client cuts its queue into other batches only
+    after a restart, that is in a new session, so only the first batch of a session is examined for repeated points."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="+")
+    session = models.UUIDField()
+    opened_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "session"], name="log_session_unique")]
+
+    def __str__(self) -> str:
+        return f"session {self.session} of run {self.run_id}"
 
 
 class Chunk(models.Model):

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import uuid as uuids
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import accumulate, pairwise
 
 from django.db import OperationalError, connection, transaction
 from django.db.models import Max
@@ -34,6 +35,7 @@ from runs.operations import (
     IngestResult,
     Operation,
     OperationError,
+    PointColumns,
 )
 from runs.paths import below, parents, path_problem
 from runs.series import count_unflushed, has_received, store
@@ -71,6 +73,27 @@ def apply_operations(
             if attempt == _ATTEMPTS or connection.in_atomic_block:
                 raise Unavailable("The database could not take the data just now; send it again.") from error
     raise AssertionError("unreachable")
+
+
+def apply_points(run: Run, columns: PointColumns, *, identity: BatchIdentity) -> IngestResult:
+    """As apply_operations, for a batch that only logs points."""
+    return apply_operations(run, list(_as_operations(columns)), identity=identity)
+
+
+def _as_operations(columns: PointColumns) -> Iterator[Operation]:
+    """An append for each series."""
+    for block, kind in ((columns.floats, AppendFloats), (columns.texts, AppendStrings)):
+        if block is None:
+            continue
+        bounds = [0, *accumulate(block.counts)]
+        for path, index, (start, end) in zip(block.paths, block.indexes, pairwise(bounds), strict=True):
+            yield kind(
+                path=path,
+                index=index,
+                values=block.values[start:end],  # type: ignore[arg-type]
+                steps=block.steps[start:end],  # type: ignore[arg-type]
+                timestamps=block.timestamps[start:end],  # type: ignore[arg-type]
+            )
 
 
 def _locked(run: Run) -> Run:
