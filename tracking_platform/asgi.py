@@ -10,11 +10,12 @@ from django.core.wsgi import get_wsgi_application
 _django = get_wsgi_application()
 
 from tracking_platform.serving.bridge import ThreadedBridge  # noqa: E402
-from tracking_platform.serving.processes import die_with_parent  # noqa: E402
+from tracking_platform.serving.processes import die_with_parent, name_process  # noqa: E402
 from tracking_platform.serving.signals import SignalSockets  # noqa: E402
 from tracking_platform.serving.types import Receive, Scope, Send  # noqa: E402
 
 die_with_parent()
+name_process("web worker")
 _http = ThreadedBridge(
     _django,
     threads=settings.WEB_THREADS,

@@ -5,7 +5,7 @@ import os
 from celery import Celery
 from celery.signals import worker_process_init
 
-from tracking_platform.serving.processes import die_with_parent
+from tracking_platform.serving.processes import die_with_parent, name_process
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tracking_platform.settings")
 
@@ -18,3 +18,4 @@ app.autodiscover_tasks()
 def _tie_to_worker(**_: object) -> None:
     """A process that runs tasks ends with the worker it belongs to."""
     die_with_parent()
+    name_process("task process")

@@ -18,14 +18,14 @@ POINTS = 100_000
 
 def kill_web_server(platform: Platform) -> None:
     """SIGKILL to every process of the web server; the supervisor starts it again."""
-    killed = platform.processes("granian")
+    killed = platform.processes("web ")
     for process in killed:
         try:
             process.kill()
         except psutil.NoSuchProcess:
             continue
-    wait_for(lambda: platform.is_ready() and platform.processes("granian"), seconds=60, what="the web server's return")
-    assert not {p.pid for p in killed} & {p.pid for p in platform.processes("granian")}
+    wait_for(lambda: platform.is_ready() and platform.processes("web "), seconds=60, what="the web server's return")
+    assert not {p.pid for p in killed} & {p.pid for p in platform.processes("web ")}
 
 
 def stored_points(native: NativeApi, run: str) -> int:

@@ -114,10 +114,10 @@ class Platform:
             return False
 
     def processes(self, word: str) -> list[psutil.Process]:
-        """The group's processes whose command line has `word`: granian, worker, beat."""
+        """The group's processes whose name has `word`: web server, web worker, task worker, task process."""
         assert self.process is not None
         found = psutil.Process(self.process.pid).children(recursive=True)
-        return [process for process in found if word in " ".join(_command(process))]
+        return [process for process in found if word in _name(process)]
 
     def log(self) -> str:
         return self.log_path.read_text(errors="replace")
@@ -132,11 +132,11 @@ def set_up() -> None:
     subprocess.run(["scripts/bootstrap.sh"], cwd=ROOT, check=True, stdin=subprocess.DEVNULL)
 
 
-def _command(process: psutil.Process) -> list[str]:
+def _name(process: psutil.Process) -> str:
     try:
-        return list(process.cmdline())
+        return str(process.name())
     except psutil.Error:
-        return []
+        return ""
 
 
 @contextmanager

@@ -18,7 +18,6 @@ def hold_lock(folder: Path) -> None:
     except OSError:
         os.close(descriptor)
         raise CommandError(f"The platform is already running with its data in {folder}.") from None
-    os.set_inheritable(descriptor, True)  # it stays with the supervisor that takes this process's place
 
 
 def check_port(host: str, port: int) -> None:

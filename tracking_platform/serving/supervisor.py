@@ -1,32 +1,31 @@
 """Keep a group of programs running in the foreground: start, restart with back-off, stop all together.
 
-Only the standard library is imported here: `replace_process` puts a small process in the place of `manage.py serve`,
-with the same process number, so that all of Django need not stay in memory for watching others.
+A program is a function that runs in a process of its own, forked from the one that watches. What that process has
+loaded is shared by all of them, so they start at once and the common part of their memory is there once.
 """
 
 from __future__ import annotations
 
-import json
+import gc
 import os
 import select
 import signal
-import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from pathlib import Path
+from dataclasses import dataclass
 from typing import NoReturn
-from urllib.parse import urlsplit
 
-from tracking_platform.serving.processes import die_with_parent
+from tracking_platform.serving.processes import die_with_parent, name_process
 
 FIRST_DELAY, LONGEST_DELAY = 0.5, 10.0
 STEADY_SECONDS = 30.0  # whoever ran so long starts again at the first delay
 STOP_SECONDS = 20.0
 TICK_SECONDS = 1.0
+READY_TICK_SECONDS = 0.05
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def say(message: str) -> None:
@@ -36,11 +35,10 @@ def say(message: str) -> None:
 
 @dataclass(frozen=True)
 class Program:
-    """One program of the group; `environment` is added to our own."""
+    """One program of the group. `run` returns, or raises SystemExit with, the exit status; None is success."""
 
     name: str
-    command: list[str]
-    environment: dict[str, str] = field(default_factory=dict)
+    run: Callable[[], int | None]
 
 
 class Seat:
@@ -48,42 +46,94 @@ class Seat:
 
     def __init__(self, program: Program) -> None:
         self.name = program.name
-        self.process: subprocess.Popen[bytes] | None = None
+        self.pid: int | None = None
         self.starts_at = 0.0
-        self._command = program.command
-        self._environment = {**os.environ, **program.environment}
+        self._program = program
         self._started_at = 0.0
         self._delay = FIRST_DELAY
 
     def start(self) -> None:
         self._started_at = time.monotonic()
-        # A process group of its own, so that Ctrl-C reaches the supervisor alone, which then stops everyone in order.
-        self.process = subprocess.Popen(  # noqa: S603 - our own programs
-            self._command, env=self._environment, preexec_fn=die_with_parent, process_group=0
-        )
+        self.pid = _fork(self._program)
 
     def reap(self) -> int | None:
-        """The exit status, once, when the process has ended; plans the next start."""
-        if self.process is None or (status := self.process.poll()) is None:
+        """The exit status, once, when the process has ended (negative: the signal); plans the next start."""
+        if (status := self._poll()) is None:
             return None
-        self.kill()  # whatever it left behind in its group
         now = time.monotonic()
         if now - self._started_at >= STEADY_SECONDS:
             self._delay = FIRST_DELAY
-        self.process, self.starts_at = None, now + self._delay
+        self.starts_at = now + self._delay
         self._delay = min(self._delay * 2, LONGEST_DELAY)
         return status
 
-    def send(self, number: signal.Signals) -> None:
-        if self.process is not None:
-            with suppress(ProcessLookupError):
-                self.process.send_signal(number)
+    def is_running(self) -> bool:
+        self._poll()
+        return self.pid is not None
 
-    def kill(self) -> None:
-        """End the whole process group at once."""
-        if self.process is not None:
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.process.pid, signal.SIGKILL)
+    def send(self, number: signal.Signals) -> None:
+        if self.pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def end(self) -> None:
+        """End the whole process group at once and wait for it."""
+        if self.pid is not None:
+            _kill_group(self.pid)
+            os.waitpid(self.pid, 0)
+            self.pid = None
+
+    def _poll(self) -> int | None:
+        if self.pid is None:
+            return None
+        ended, status = os.waitpid(self.pid, os.WNOHANG)
+        if not ended:
+            return None
+        _kill_group(self.pid)  # whatever it left behind
+        self.pid = None
+        return os.waitstatus_to_exitcode(status)
+
+
+def _fork(program: Program) -> int:
+    """Run the program in a process and a process group of its own, so that Ctrl-C reaches the supervisor alone, which
+    then stops everyone in order. Returns the process number."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    parent = os.getpid()
+    pid = os.fork()
+    if not pid:
+        _become(program, parent)
+    with suppress(OSError):  # it does so itself, too: whoever comes first
+        os.setpgid(pid, pid)
+    return pid
+
+
+def _become(program: Program, parent: int) -> NoReturn:
+    """The forked process's whole life: it must never return into the supervisor's code."""
+    status = 1
+    try:
+        os.setpgid(0, 0)
+        signal.set_wakeup_fd(-1)
+        for number in (*_SIGNALS, signal.SIGCHLD):
+            signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        die_with_parent(parent)
+        name_process(program.name)
+        status = program.run() or 0
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        with suppress(OSError, ValueError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(status)
+
+
+def _kill_group(pid: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
 
 
 class Supervisor:
@@ -103,18 +153,20 @@ class Supervisor:
 
     def run(self) -> None:
         self._listen()
+        gc.collect()
+        gc.freeze()  # nothing here is looked at again, so what is shared stays shared
         try:
             while not self._stop_requests:
                 self._tend()
                 self._check_ready()
-                self._rest(0.1 if self._is_ready else TICK_SECONDS)
+                self._rest(READY_TICK_SECONDS if self._is_ready else TICK_SECONDS)
         finally:
             self._stop()
 
     def _listen(self) -> None:
         os.set_blocking(self._wakeup_writer, False)
         signal.set_wakeup_fd(self._wakeup_writer, warn_on_full_buffer=False)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in _SIGNALS:
             signal.signal(number, self._request_stop)
         signal.signal(signal.SIGCHLD, lambda *_: None)  # only to wake up
 
@@ -131,7 +183,7 @@ class Supervisor:
             if (status := seat.reap()) is not None:
                 wait = seat.starts_at - time.monotonic()
                 say(f"The {seat.name} ended ({_reason(status)}); starting it again in {wait:.1f} s.")
-            if seat.process is None and time.monotonic() >= seat.starts_at:
+            if seat.pid is None and time.monotonic() >= seat.starts_at:
                 seat.start()
 
     def _check_ready(self) -> None:
@@ -149,60 +201,11 @@ class Supervisor:
         for seat in self._running():
             say(f"The {seat.name} did not stop in time and was ended.")
         for seat in self._seats:
-            seat.kill()
-            if seat.process is not None:
-                seat.process.wait()
+            seat.end()
         say("Stopped.")
 
     def _running(self) -> list[Seat]:
-        return [seat for seat in self._seats if seat.process and seat.process.poll() is None]
-
-
-@dataclass(frozen=True)
-class Group:
-    """What `replace_process` hands over: the programs, where to ask whether they are ready, and what to say then."""
-
-    programs: list[Program]
-    ready_url: str
-    announcement: str
-
-
-def replace_process(group: Group, folder: Path) -> NoReturn:
-    """Become the supervisor of `group`, working in `folder`. Files marked inheritable, such as a lock, stay open."""
-    reader, writer = os.pipe()
-    with os.fdopen(writer, "w") as stream:  # a pipe, because arguments and environments can be seen by others
-        json.dump(asdict(group), stream)
-    os.set_inheritable(reader, True)
-    os.chdir(folder)
-    sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", "tracking_platform.serving.supervisor", str(reader)])  # noqa: S606
-
-
-def answers(url: str) -> bool:
-    """Whether our own web server says that all its parts are there."""
-    parts = urlsplit(url)
-    host, port = parts.hostname or "", parts.port
-    try:
-        connection = _https(host, port) if parts.scheme == "https" else HTTPConnection(host, port, timeout=5)
-        connection.request("GET", parts.path, headers={"Host": "localhost"})
-        return connection.getresponse().status == 200
-    except (OSError, HTTPException):
-        return False
-
-
-def _https(host: str, port: int | None) -> HTTPConnection:
-    import ssl
-
-    # The certificate is for the name that people use, not for the address on this machine.
-    return HTTPSConnection(host, port, timeout=5, context=ssl._create_unverified_context())  # noqa: S323
-
-
-def main() -> None:
-    with os.fdopen(int(sys.argv[1])) as stream:
-        given = json.load(stream)
-    programs = [Program(**program) for program in given["programs"]]
-    url, announcement = given["ready_url"], given["announcement"]
-    Supervisor(programs, is_ready=lambda: answers(url), on_ready=lambda: say(announcement)).run()
+        return [seat for seat in self._seats if seat.is_running()]
 
 
 def _reason(status: int) -> str:
@@ -211,7 +214,3 @@ def _reason(status: int) -> str:
     with suppress(ValueError):
         return signal.Signals(-status).name
     return f"signal {-status}"
-
-
-if __name__ == "__main__":
-    main()

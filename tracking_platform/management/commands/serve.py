@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DEFAULT_DB_ALIAS, OperationalError, connections
-from django.db.migrations.executor import MigrationExecutor
+from django.db import OperationalError, connections
 
+from tracking_platform.migrated import is_migrated
 from tracking_platform.serving import first_run
 from tracking_platform.serving.exclusive import check_port, hold_lock
-from tracking_platform.serving.programs import programs
-from tracking_platform.serving.supervisor import Group, replace_process, say
+from tracking_platform.serving.processes import name_process
+from tracking_platform.serving.readiness import Readiness
+from tracking_platform.serving.supervisor import Supervisor, say
 
 
 class Command(BaseCommand):
-    help = "Start the web server, the task worker and the scheduler as one group; Ctrl-C or SIGTERM stops them."
+    help = "Start the web server and the task worker as one group; Ctrl-C or SIGTERM stops them."
+    requires_system_checks = []  # `make check` runs them; here they would cost a tenth of the start
 
     def handle(self, *args: Any, **options: Any) -> None:
         hold_lock(Path(settings.DATA_DIR))
@@ -29,15 +32,21 @@ class Command(BaseCommand):
         except OperationalError as error:
             raise CommandError(f"The database can't be used: {error}") from error
         finally:
-            connections.close_all()
+            connections.close_all()  # a connection must not be shared with the processes forked from this one
         announcement = first_run.announcement(values, is_new=is_new)
-        replace_process(Group(programs(), own_address("/readyz"), announcement), settings.BASE_DIR)
+        name_process("supervisor")
+        os.chdir(settings.BASE_DIR)
+
+        from tracking_platform.serving import programs  # after what may fail: it loads the whole platform
+
+        programs.load()
+        is_ready = Readiness(own_address("/readyz"))
+        Supervisor(programs.programs(), is_ready=is_ready, on_ready=lambda: say(announcement)).run()
 
 
 def bring_up_to_date() -> None:
     """Apply the migrations that are missing."""
-    executor = MigrationExecutor(connections[DEFAULT_DB_ALIAS])
-    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+    if not is_migrated():
         say("Preparing the database…")
         call_command("migrate", interactive=False, verbosity=0)
 
