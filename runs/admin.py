@@ -16,8 +16,10 @@ from runs.models import (
     AttributeTag,
     BatchLog,
     Chunk,
+    DamagedChunk,
     FileEntry,
     FileSeriesEntry,
+    LogSession,
     ProcessingJob,
     ReceivedBatch,
     RejectedOperation,
@@ -230,3 +232,17 @@ class ChunkAdmin(LoggedAdmin[Chunk]):
     list_filter = ("level", "codec")
     list_select_related = ("run", "definition")
     exclude = ("data", "rollup_64", "rollup_512")
+
+
+@admin.register(DamagedChunk)
+class DamagedChunkAdmin(LoggedAdmin[DamagedChunk]):
+    list_display = ("run", "definition", "found_at", "first_step", "last_step", "point_count", "codec")
+    list_filter = ("found_at",)
+    list_select_related = ("run", "definition")
+    exclude = ("data",)
+
+
+@admin.register(LogSession)
+class LogSessionAdmin(LoggedAdmin[LogSession]):
+    list_display = ("run", "session", "opened_at")
+    list_select_related = ("run",)

@@ -3,7 +3,7 @@ from runs.models.file import FileEntry, FileSeriesEntry, StoredFile, Thumbnail
 from runs.models.processing import JobKind, JobState, ProcessingJob
 from runs.models.rejection import RejectedOperation
 from runs.models.run import ContainerKind, Run, RunSignal, SignalKind
-from runs.models.series import BatchLog, Chunk, LogSession, ReceivedBatch, Writer
+from runs.models.series import BatchLog, Chunk, DamagedChunk, LogSession, ReceivedBatch, Writer
 from runs.models.upload import Upload, UploadPart
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "BatchLog",
     "Chunk",
     "ContainerKind",
+    "DamagedChunk",
     "FileEntry",
     "FileSeriesEntry",
     "JobKind",

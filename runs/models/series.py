@@ -14,7 +14,7 @@ class BatchLog(models.Model):
     A large request has several rows, told apart by `part`. A row without points is only a mark that the batch came.
     """
 
-    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="+")
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="+", db_index=False)
     writer = models.IntegerField(default=0)
     seq = models.BigIntegerField()
     part = models.PositiveIntegerField(default=0)
@@ -97,11 +97,18 @@ class Chunk(models.Model):
 
     `level` is 1 for a chunk that later points may be added to, 2 for a full one. `generation` is the id of the newest
     log row that put points before points already stored, 0 if none ever did: by it a reader learns that what it holds
-    has changed. The rollups stand before `data` so that reading one does not drag in the other.
+    has changed. The rollups stand before `data` so that reading one does not drag in the other. `finite_count` …
+    `sum_squares` are the statistics of a full chunk of floats (see runs/series/statistics.py), empty in others: with
+    them a series is counted anew without reading it.
+
+    A flush of a wide run adds a chunk per series and pass, so a chunk has no index and no check it can do without: it
+    is written under the lock on its run's row, and goes with its run, which has the definition's project.
     """
 
-    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="+")
-    definition = models.ForeignKey(AttributeDefinition, on_delete=models.CASCADE, related_name="+")
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False)
+    definition = models.ForeignKey(
+        AttributeDefinition, on_delete=models.DO_NOTHING, related_name="+", db_index=False, db_constraint=False
+    )
     first_step = models.FloatField()
     generation = models.BigIntegerField()
     last_step = models.FloatField()
@@ -111,6 +118,11 @@ class Chunk(models.Model):
     level = models.PositiveSmallIntegerField()
     codec = models.PositiveSmallIntegerField()
     checksum = models.BigIntegerField()
+    finite_count = models.IntegerField(null=True)
+    minimum = models.FloatField(null=True)
+    maximum = models.FloatField(null=True)
+    total = models.FloatField(null=True)
+    sum_squares = models.FloatField(null=True)
     rollup_512 = models.BinaryField(null=True)
     rollup_64 = models.BinaryField(null=True)
     data = models.BinaryField()
@@ -121,3 +133,26 @@ class Chunk(models.Model):
 
     def __str__(self) -> str:
         return f"{self.point_count} points of series {self.definition_id} of run {self.run_id}"
+
+
+class DamagedChunk(models.Model):
+    """A chunk whose bytes do not fit their checksum, set aside by the flush that had to change it. Its points are
+    missing from the series; the bytes are kept, should somebody be able to mend them."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="+")
+    definition = models.ForeignKey(AttributeDefinition, on_delete=models.CASCADE, related_name="+")
+    found_at = models.DateTimeField(auto_now_add=True)
+    first_step = models.FloatField()
+    last_step = models.FloatField()
+    first_ms = models.BigIntegerField()
+    last_ms = models.BigIntegerField()
+    point_count = models.PositiveIntegerField()
+    codec = models.PositiveSmallIntegerField()
+    checksum = models.BigIntegerField()
+    data = models.BinaryField()
+
+    class Meta:
+        ordering = ["-found_at"]
+
+    def __str__(self) -> str:
+        return f"{self.point_count} damaged points of series {self.definition_id} of run {self.run_id}"

@@ -1,45 +1,75 @@
-"""Moving points from the log into chunks, and keeping the summaries on the attribute rows."""
+"""Moving points from the log into chunks, and keeping the summaries on the attribute rows.
+
+A flush is prepared without any lock, from one view of the database: it reads a slice of the log and the last chunks of
+its series, and works out what to write. Then a short transaction takes the lock on the run and writes it, unless
+another flush or a deletion was there first, which `Run.flush_count` and `Run.attributes_version` tell. Batches logged
+meanwhile do no harm: they come after the slice. So a flush keeps nobody waiting for longer than it writes, and a crash
+at any point leaves either all of a slice in the log or all of it in chunks.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from itertools import takewhile
+from typing import TypeAlias
 
-from django.db import DatabaseError, transaction
+import numpy as np
+from django.db import DatabaseError, connection, transaction
+from django.db.models import F
+from django.db.models.functions import Length
 
-from runs.models import BatchLog, Chunk, Run, Writer
-from runs.series import chunks
-from runs.series.chunks import CHUNK_BYTES, CHUNK_POINTS, FULL, OPEN
+from runs.models import BatchLog, Run, Writer
+from runs.series import bulk, payload
+from runs.series.changes import Changes
 from runs.series.current import first_late_steps
-from runs.series.layout import ChunkFacts, Segment, chunk_facts, late_chunks, lay_out, load_data, slices
+from runs.series.growth import grow
+from runs.series.layout import ChunkFacts, late_chunks, lay_out, load_data, open_chunks, slices
 from runs.series.pending import MAX_MARKS, runs_to_flush
-from runs.series.points import Points, cut, fill, joined
-from runs.series.rollups import COARSE, FINE, rollup
-from runs.series.summary import Summary, read_summaries, summarise, write_summaries
-from runs.series.tail import LogPoints, Tail, collect, resolve
+from runs.series.quarantine import find_damaged
+from runs.series.rewrite import Rewrite
+from runs.series.snapshot import snapshot
+from runs.series.summary import Summary, read_summaries, summarise
+from runs.series.tail import LogColumns, LogPoints, Tail, in_columns, resolve
 from runs.series.writers import advance
 
 logger = logging.getLogger(__name__)
 
 SLICE_ROWS = 256
-SLICE_POINTS = 500_000
+SLICE_POINTS = 200_000
+SLICE_BYTES = 8_000_000
+TEXT_WEIGHT = 16_000_000  # of unpacked text in a slice
+ATTEMPTS = 2  # to write without having held the lock while preparing
 _DEFINITIONS_AT_ONCE = 500
-_SMALL = 64  # chunks below this are joined with anything new
+_ROWS_AT_ONCE = 32
+
+Blocks: TypeAlias = list[tuple[int, payload.Block]]
 
 
 def flush(run_id: int) -> int:
     """Move what the log holds now, a slice per transaction; returns the points moved."""
-    end = BatchLog.objects.filter(run_id=run_id).order_by("-id").values_list("id", flat=True).first()
-    moved = 0
-    while end is not None:
-        with transaction.atomic():
-            count, is_done = _flush_slice(run_id, end)
-        moved += count
-        if is_done:
-            break
-    return moved
+    moved = losses = 0
+    end: int | None = None
+    while True:
+        if connection.in_atomic_block or losses >= ATTEMPTS:
+            with transaction.atomic():
+                Run.objects.select_for_update(no_key=True).filter(pk=run_id).first()
+                work = _prepare(run_id)
+                is_written = work is None or work.write()
+        else:
+            with snapshot():
+                work = _prepare(run_id)
+            is_written = work is None or work.write()
+        if work is None:
+            return moved
+        if not is_written:
+            losses += 1
+            continue
+        moved += work.slice.point_count
+        losses = 0
+        end = work.slice.newest if end is None else end
+        if work.slice.is_last or work.slice.ids[-1] >= end:
+            return moved
 
 
 def flush_pending(limit: int = 100) -> int:
@@ -53,173 +83,182 @@ def flush_pending(limit: int = 100) -> int:
     return moved
 
 
-def _flush_slice(run_id: int, end: int) -> tuple[int, bool]:
-    """Move one slice of the log up to row `end`; the points moved, and whether nothing is left to do."""
-    if not Run.objects.select_for_update(no_key=True).filter(pk=run_id).exists():
-        return 0, True
-    waiting = BatchLog.objects.filter(run_id=run_id, id__lte=end).order_by("id")
-    facts = list(waiting.filter(point_count__gt=0).values_list("id", "point_count")[:SLICE_ROWS])
-    ids = _first_ids(facts)
-    rows = waiting.filter(id__in=ids).values_list("run_id", "id", "payload")
-    logged = {pk: points for (_, pk), points in collect(rows.iterator(chunk_size=16)).items()}
-    for some in slices(logged, _DEFINITIONS_AT_ONCE):
-        _store(run_id, {pk: logged[pk] for pk in some})
-    _clear_log(run_id, ids)
-    is_done = len(ids) == len(facts) < SLICE_ROWS
-    return sum(count for pk, count in facts if pk in set(ids)), is_done
+@dataclass(slots=True)
+class _Slice:
+    """The first rows of a run's log: (id, points, bytes, writer) of each. `newest` is the last row of the log, and
+    `is_last` says whether the slice reaches it. Without rows, only the marks of batches are looked through."""
 
+    rows: list[tuple[int, int, int, int]]
+    newest: int
+    is_last: bool
+    marked_writers: frozenset[int] = frozenset()
 
-def _first_ids(facts: Sequence[tuple[int, int]]) -> list[int]:
-    """The first rows that together hold no more points than a slice may (one row at least)."""
-    ids: list[int] = []
-    total = 0
-    for pk, count in facts:
-        total += count
-        if ids and total > SLICE_POINTS:
-            break
-        ids.append(pk)
-    return ids
+    @property
+    def ids(self) -> list[int]:
+        return [row[0] for row in self.rows]
+
+    @property
+    def point_count(self) -> int:
+        return sum(row[1] for row in self.rows)
+
+    @property
+    def writers(self) -> frozenset[int]:
+        """The numbers of those who number their batches."""
+        return self.marked_writers.union(row[3] for row in self.rows if row[3])
+
+    def cut(self, count: int) -> None:
+        self.is_last = self.is_last and count >= len(self.rows)
+        self.rows = self.rows[:count]
 
 
 @dataclass(slots=True)
-class _Changes:
-    """What a flush writes: chunks to remove, chunks to add, new summaries."""
+class _Work:
+    """A prepared flush."""
 
-    removed: list[int] = field(default_factory=list)
-    added: list[Chunk] = field(default_factory=list)
-    summaries: list[Summary] = field(default_factory=list)
+    run_id: int
+    flush_count: int
+    attributes_version: int
+    slice: _Slice
+    changes: list[Changes] = field(default_factory=list)
 
-    def write(self) -> None:
-        for some in slices(self.removed, _DEFINITIONS_AT_ONCE):
-            Chunk.objects.filter(pk__in=some).delete()
-        Chunk.objects.bulk_create(self.added, batch_size=200)
-        write_summaries(self.summaries)
+    def write(self) -> bool:
+        """Write it, unless what it was prepared from has changed since; whether it was written."""
+        with transaction.atomic():
+            as_read = Run.objects.filter(
+                pk=self.run_id, flush_count=self.flush_count, attributes_version=self.attributes_version
+            )
+            if not as_read.update(flush_count=F("flush_count") + 1):
+                return False
+            for changes in self.changes:
+                changes.write(self.run_id)
+            _clear_log(self.run_id, self.slice)
+        return True
 
 
-def _store(run_id: int, logged: dict[int, LogPoints]) -> None:
-    """Write the logged points of these series. Series without an attribute row were deleted: theirs are dropped."""
+def _prepare(run_id: int) -> _Work | None:
+    """Read a slice of the log and work out what to write; None if there is nothing to do."""
+    versions = Run.objects.filter(pk=run_id).values_list("flush_count", "attributes_version").first()
+    first = _first_slice(run_id) if versions else None
+    if versions is None or first is None:
+        return None
+    work = _Work(run_id, *versions, first)
+    floats, texts = _read(first)
+    if floats:
+        logged = in_columns(floats)
+        changes, others = grow(run_id, logged)
+        work.changes.append(changes)
+        work.changes += _merged(run_id, logged, others)
+    if texts:
+        logged = in_columns(texts)
+        work.changes += _merged(run_id, logged, logged.definition_ids.tolist())
+    return work
+
+
+def _first_slice(run_id: int) -> _Slice | None:
+    """The first rows with points that together are no more than a slice may be, one at least."""
+    log = BatchLog.objects.filter(run_id=run_id)
+    filled = log.filter(point_count__gt=0).order_by("id").annotate(size=Length("payload"))
+    rows = list(filled.values_list("id", "point_count", "size", "writer")[: SLICE_ROWS + 1])
+    if not rows:
+        marked = frozenset(log.values_list("writer", flat=True))
+        return _Slice([], 0, is_last=True, marked_writers=marked) if marked else None
+    is_last = len(rows) <= SLICE_ROWS
+    newest = rows[-1][0] if is_last else log.order_by("-id").values_list("id", flat=True)[0]
+    found = _Slice(rows[:SLICE_ROWS], newest, is_last)
+    points = size = 0
+    for count, row in enumerate(found.rows):
+        points, size = points + row[1], size + row[2]
+        if count and (points > SLICE_POINTS or size > SLICE_BYTES):
+            found.cut(count)
+            break
+    return found
+
+
+def _read(part: _Slice) -> tuple[Blocks, Blocks]:
+    """The blocks of floats and of text. Text is packed in the log, so the slice is cut where it would take too much
+    memory."""
+    floats: Blocks = []
+    texts: Blocks = []
+    weight = count = 0
+    for some in slices(part.ids, _ROWS_AT_ONCE):
+        rows = BatchLog.objects.filter(id__in=some).order_by("id").values_list("id", "payload")
+        for log_id, data in rows:
+            if weight > TEXT_WEIGHT:
+                part.cut(count)
+                return floats, texts
+            count += 1
+            for block in payload.decode(bytes(data)):
+                if block.points.is_text:
+                    weight += block.points.weight
+                    texts.append((log_id, block))
+                else:
+                    floats.append((log_id, block))
+    return floats, texts
+
+
+def _merged(run_id: int, logged: LogColumns, definition_ids: Collection[int]) -> list[Changes]:
+    """What adding the points of these series changes, worked out series by series."""
+    numbers = np.searchsorted(logged.definition_ids, sorted(definition_ids)).tolist()
+    at_once = 1 if logged.points.is_text else _DEFINITIONS_AT_ONCE
+    return [
+        _merge(run_id, {int(logged.definition_ids[number]): logged.series(number) for number in some})
+        for some in slices(numbers, at_once)
+    ]
+
+
+def _merge(run_id: int, logged: Mapping[int, LogPoints]) -> Changes:
+    """Series without an attribute row were deleted: theirs are dropped."""
     summaries = {summary.definition_id: summary for summary in read_summaries([run_id], list(logged))}
     tails = {pk: resolve(logged[pk], summaries[pk].last_step) for pk in logged if pk in summaries}
     stored = _last_chunks(run_id, tails, summaries)
-    rewrites = {pk: _Rewrite(lay_out(stored.get((run_id, pk), []), tail.points)) for pk, tail in tails.items()}
+    rewrites = {pk: Rewrite(lay_out(stored.get(pk, []), tail.points)) for pk, tail in tails.items()}
     data = load_data(segment for rewrite in rewrites.values() for segment in rewrite.loaded)
-    changes = _Changes()
+    changes = Changes()
     for pk, rewrite in rewrites.items():
-        changes.summaries.append(summarise(summaries[pk], tails[pk].points, rewrite.segments, data))
-        changes.removed += [segment.chunk.id for segment in rewrite.loaded if segment.chunk]
-        changes.added += [_chunk(run_id, pk, piece) for piece in rewrite.pieces(data, tails[pk].late_id)]
-    changes.write()
+        damaged = find_damaged(rewrite.loaded, data)
+        readable = {chunk_id: each for chunk_id, each in data.items() if chunk_id not in damaged} if damaged else data
+        changes.summaries.append(summarise(summaries[pk], tails[pk].points, rewrite.segments, readable, lost=damaged))
+        replaced = [segment.chunk.id for segment in rewrite.loaded if segment.chunk]
+        changes.damaged += damaged
+        changes.removed += [chunk_id for chunk_id in replaced if chunk_id not in damaged]
+        for piece in rewrite.pieces(readable, tails[pk].late_id):
+            changes.add_chunk(pk, piece.points, level=piece.level, generation=piece.generation)
+    return changes
 
 
 def _last_chunks(
     run_id: int, tails: Mapping[int, Tail], summaries: Mapping[int, Summary]
-) -> dict[tuple[int, int], list[ChunkFacts]]:
+) -> dict[int, list[ChunkFacts]]:
     """The last chunks of each series: those that may grow, or, where points came late, all from the first late one."""
     late = first_late_steps(summaries, tails)
-    found = late_chunks(run_id, late)
-    for some in slices([pk for pk in tails if pk not in late], _DEFINITIONS_AT_ONCE):
-        found.update(chunk_facts(Chunk.objects.filter(run_id=run_id, level=OPEN, definition_id__in=some)))
+    found = {pk: facts for (_, pk), facts in late_chunks(run_id, late).items()}
+    found.update(open_chunks(run_id, [pk for pk in tails if pk not in late]))
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """A chunk to be."""
-
-    points: Points
-    level: int
-    generation: int
-
-
-class _Rewrite:
-    """The last segments of a series and what becomes of them: chunks with late points are written anew, and open chunks
-    at the end are joined with the new points once these have grown to about their size. So a point is written a few
-    times, the number of chunks stays small, and open chunks are always the last ones."""
-
-    def __init__(self, segments: list[Segment]) -> None:
-        self.segments = segments
-        self.joined = self._choose_joined()
-        self.mended = [
-            segment for segment in segments if segment.chunk and segment.extra and segment not in self.joined
-        ]
-
-    @property
-    def loaded(self) -> list[Segment]:
-        """Segments whose chunks are read and replaced."""
-        return [*self.mended, *(segment for segment in self.joined if segment.chunk)]
-
-    def _choose_joined(self) -> list[Segment]:
-        """The segments at the end that become one run of chunks; none if there are no points beyond the last chunk."""
-        if not self.segments or self.segments[-1].chunk is not None:
-            return []
-        open_segments = list(takewhile(_is_open, reversed(self.segments[:-1])))
-        count = _count(self.segments[-1])
-        is_full = count + sum(map(_count, open_segments)) >= CHUNK_POINTS
-        chosen = [self.segments[-1]]
-        for segment in open_segments:
-            if not is_full and _count(segment) > max(2 * count, _SMALL):
-                break
-            count += _count(segment)
-            chosen.insert(0, segment)
-        return chosen
-
-    def pieces(self, data: Mapping[int, bytes], late_id: int) -> Iterator[_Piece]:
-        for segment in self.mended:
-            if segment.chunk:
-                generation = max(segment.chunk.generation, late_id)
-                for points in cut(segment.load(data), CHUNK_POINTS, CHUNK_BYTES):
-                    yield _Piece(points, segment.chunk.level, generation)
-        if self.joined:
-            generation = max(late_id, *(segment.chunk.generation for segment in self.joined if segment.chunk), 0)
-            full, rest = fill(joined([segment.load(data) for segment in self.joined]), CHUNK_POINTS, CHUNK_BYTES)
-            yield from (_Piece(points, FULL, generation) for points in full)
-            if len(rest):
-                yield _Piece(rest, OPEN, generation)
-
-
-def _is_open(segment: Segment) -> bool:
-    return segment.chunk is not None and segment.chunk.level == OPEN
-
-
-def _count(segment: Segment) -> int:
-    """About how many points there are; some late ones may replace others."""
-    stored = segment.chunk.point_count if segment.chunk else 0
-    return stored + (len(segment.extra) if segment.extra is not None else 0)
-
-
-def _chunk(run_id: int, definition_id: int, piece: _Piece) -> Chunk:
-    points = piece.points
-    codec, data = chunks.encode(points, level=piece.level)
-    return Chunk(
-        run_id=run_id,
-        definition_id=definition_id,
-        first_step=float(points.steps[0]),
-        last_step=float(points.steps[-1]),
-        first_ms=int(points.timestamps.min()),
-        last_ms=int(points.timestamps.max()),
-        point_count=len(points),
-        level=piece.level,
-        generation=piece.generation,
-        codec=codec,
-        checksum=chunks.checksum(data),
-        rollup_512=rollup(points, COARSE) if piece.level == FULL else None,
-        rollup_64=rollup(points, FINE) if piece.level == FULL else None,
-        data=data,
-    )
-
-
-def _clear_log(run_id: int, flushed: Collection[int]) -> None:
+def _clear_log(run_id: int, part: _Slice) -> None:
     """Remove the rows that were flushed, except those of numbered batches that came before their predecessors: a mark
     of them stays, without points, until the gap is filled."""
-    rows = BatchLog.objects.filter(run_id=run_id)
-    rows.filter(id__in=flushed, writer=0).delete()
-    rows.filter(id__in=flushed).update(point_count=0, payload=b"")
-    marks: dict[int, set[int]] = {}
-    for number, seq in rows.filter(point_count=0).values_list("writer", "seq"):
-        marks.setdefault(number, set()).add(seq)
-    for writer in Writer.objects.filter(run_id=run_id, number__in=marks):
-        waiting = rows.filter(writer=writer.number, point_count__gt=0)
-        done = marks[writer.number].difference(waiting.values_list("seq", flat=True))
+    if not part.writers:
+        bulk.delete(BatchLog._meta.db_table, part.ids)
+        return
+    flushed = set(part.ids)
+    removed = {row[0] for row in part.rows if not row[3]}
+    batches: dict[int, list[tuple[int, int, bool]]] = {}
+    rows = BatchLog.objects.filter(run_id=run_id, writer__in=part.writers)
+    for pk, number, seq, point_count in rows.values_list("id", "writer", "seq", "point_count"):
+        batches.setdefault(number, []).append((pk, seq, pk in flushed or not point_count))
+    for writer in Writer.objects.filter(run_id=run_id, number__in=batches):
+        before = writer.last_seq, writer.gaps
+        found = batches[writer.number]
+        # A batch that still waits with points must not be taken for a gap, nor may it be passed.
+        barrier = min((seq for _, seq, is_done in found if not is_done), default=None)
+        done = [seq for _, seq, is_done in found if is_done and (barrier is None or seq < barrier)]
         advance(writer, done, MAX_MARKS)
-        writer.save(update_fields=["last_seq", "gaps"])
-        rows.filter(writer=writer.number, seq__lte=writer.last_seq, point_count=0).delete()
+        if (writer.last_seq, writer.gaps) != before:
+            writer.save(update_fields=["last_seq", "gaps"])
+        removed.update(pk for pk, seq, is_done in found if is_done and seq <= writer.last_seq)
+    marks = [pk for pk in part.ids if pk not in removed]
+    bulk.delete(BatchLog._meta.db_table, sorted(removed))
+    if marks:
+        BatchLog.objects.filter(pk__in=marks).update(point_count=0, payload=b"")

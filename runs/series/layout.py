@@ -10,7 +10,7 @@ import numpy as np
 from django.db.models import Q, QuerySet
 
 from runs.models import Chunk
-from runs.series import chunks
+from runs.series import bulk, chunks
 from runs.series.points import Points, by_step, joined, no_points
 
 _IDS_AT_ONCE = 500
@@ -33,6 +33,9 @@ class ChunkFacts(NamedTuple):
     checksum: int
     generation: int
     has_rollup: bool
+
+
+_FACT_COLUMNS = (*ChunkFacts._fields[:-1], "rollup_64 IS NOT NULL")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,6 +101,16 @@ def chunk_facts(rows: QuerySet[Chunk]) -> dict[tuple[int, int], list[ChunkFacts]
     return found
 
 
+def open_chunks(run_id: int, definition_ids: Sequence[int]) -> dict[int, list[ChunkFacts]]:
+    """The open chunks of these series in step order."""
+    found: dict[int, list[ChunkFacts]] = {}
+    order = f"AND level = {chunks.OPEN} ORDER BY first_step"
+    for row in bulk.select(Chunk._meta.db_table, _FACT_COLUMNS, run_id, definition_ids, order):
+        facts = ChunkFacts(*row)
+        found.setdefault(facts.definition_id, []).append(facts)
+    return found
+
+
 def late_chunks(run_id: int, since: Mapping[int, float]) -> dict[tuple[int, int], list[ChunkFacts]]:
     """The chunks of series by definition id from some step on, to which points came late."""
     found: dict[tuple[int, int], list[ChunkFacts]] = {}
@@ -115,10 +128,7 @@ def load_data(segments: Iterable[Segment]) -> dict[int, bytes]:
 
 
 def read_data(ids: Sequence[int]) -> dict[int, bytes]:
-    data: dict[int, bytes] = {}
-    for some in slices(ids, _IDS_AT_ONCE):
-        data.update((pk, bytes(raw)) for pk, raw in Chunk.objects.filter(pk__in=some).values_list("id", "data"))
-    return data
+    return bulk.read_blobs(Chunk._meta.db_table, "data", ids)
 
 
 def read_rollups(ids: Sequence[int], block: int) -> dict[int, bytes]:

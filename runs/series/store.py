@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterator, Sequence
 
 from django.db import transaction
+from django.db.models import F
 
-from runs.models import Attribute, Chunk
+from runs.models import Attribute, Chunk, Run
 from runs.models.attribute import ValueFlag
 from runs.series import charts, log, pages
 from runs.series.base import (
@@ -72,6 +73,7 @@ class DatabaseSeriesStore:
         # Points in the log can't be picked out of their batches; once they are in chunks, all can go.
         flush(run_id)
         with transaction.atomic():
+            Run.objects.filter(pk=run_id).update(flush_count=F("flush_count") + 1)
             for some in slices(definition_ids, _DEFINITIONS_AT_ONCE):
                 Chunk.objects.filter(run_id=run_id, definition_id__in=some).delete()
                 rows = Attribute.objects.filter(run_id=run_id, definition_id__in=some)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from django.db import connection
@@ -72,14 +72,20 @@ def _number(row: Attribute) -> float | None:
     return math.nan if row.flags & ValueFlag.NAN else row.number
 
 
-def summarise(old: Summary, new: Points, segments: Sequence[Segment], data: Mapping[int, bytes]) -> Summary:
-    """The summary once `new` (in step order) is merged into the series; `segments` are those that change, at least, and
-    `data` holds the bytes of chunks that get late points."""
+def summarise(
+    old: Summary,
+    new: Points,
+    segments: Sequence[Segment],
+    data: Mapping[int, bytes],
+    lost: Collection[int] = (),
+) -> Summary:
+    """The summary once `new` (in step order) is merged into the series; `segments` are those that change, at least,
+    `data` holds the bytes of chunks that get late points, and `lost` are ids of chunks to be left out."""
     if not len(new):
         return old
-    if _overwritten_count(segments, data):
-        # An extreme may be gone and sums would drift: count everything.
-        figures = _statistics_of_all(old, segments, data)
+    if lost or _overwritten_count(segments, data):
+        # An extreme may be gone and sums would drift: count anew.
+        figures = _statistics_of_all(old, segments, data, lost)
     else:
         figures = old.statistics + statistics(new)
     changed = replace(old, statistics=figures)
@@ -97,18 +103,30 @@ def _overwritten_count(segments: Sequence[Segment], data: Mapping[int, bytes]) -
     )
 
 
-def _statistics_of_all(old: Summary, segments: Sequence[Segment], data: Mapping[int, bytes]) -> Statistics:
+def _statistics_of_all(
+    old: Summary, segments: Sequence[Segment], data: Mapping[int, bytes], lost: Collection[int]
+) -> Statistics:
+    """Counted from the points of what changes; of the other chunks, those are read that do not tell their statistics
+    themselves: the few that are open."""
     changed = [segment for segment in segments if not segment.is_plain]
     figures = sum((statistics(segment.load(data)) for segment in changed), Statistics())
-    seen = {segment.chunk.id for segment in changed if segment.chunk}
+    seen = {segment.chunk.id for segment in changed if segment.chunk}.union(lost)
+    silent: list[int] = []
     rows = Chunk.objects.filter(run_id=old.run_id, definition_id=old.definition_id)
-    rest = [
-        Segment(chunk) for chunk in chunk_facts(rows).get((old.run_id, old.definition_id), []) if chunk.id not in seen
-    ]
-    for start in range(0, len(rest), _CHUNKS_AT_ONCE):
-        some = rest[start : start + _CHUNKS_AT_ONCE]
-        loaded = load_data(some)
-        figures = sum((statistics(segment.load(loaded)) for segment in some), figures)
+    columns = ("id", "point_count", "finite_count", "minimum", "maximum", "total", "sum_squares")
+    for pk, count, finite_count, *others in rows.order_by("first_step").values_list(*columns):
+        if pk in seen:
+            continue
+        if old.is_text:
+            figures += Statistics(count)
+        elif finite_count is None:
+            silent.append(pk)
+        else:
+            figures += Statistics(count, finite_count, *others)
+    for some in slices(silent, _CHUNKS_AT_ONCE):
+        found = chunk_facts(Chunk.objects.filter(pk__in=some)).get((old.run_id, old.definition_id), [])
+        loaded = load_data(map(Segment, found))
+        figures = sum((statistics(Segment(chunk).load(loaded)) for chunk in found), figures)
     return figures
 
 

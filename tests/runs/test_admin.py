@@ -9,9 +9,11 @@ from runs.models import (
     AttributeDefinition,
     AttributeKind,
     Chunk,
+    DamagedChunk,
     FileEntry,
     FileSeriesEntry,
     JobKind,
+    LogSession,
     ProcessingJob,
     RunSignal,
     SignalKind,
@@ -59,6 +61,19 @@ def filled(run, project, bob, token):
     RunSignal.objects.create(run=run, kind=SignalKind.STOP)
     upload = Upload.objects.create(run=run, attribute_path="a", total_length=5, expires_at=run.created_at)
     UploadPart.objects.create(upload=upload, number=0, first_byte=0, file=file)
+    LogSession.objects.create(run=run, session=upload.uuid)
+    DamagedChunk.objects.create(
+        run=run,
+        definition=definition,
+        first_step=0,
+        last_step=1,
+        first_ms=0,
+        last_ms=1,
+        point_count=2,
+        codec=0,
+        checksum=0,
+        data=b"?",
+    )
     assert Chunk.objects.exists()
     return run
 
