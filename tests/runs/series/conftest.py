@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+from django.db import transaction
 
 from runs.models import Attribute, AttributeDefinition, AttributeKind, BatchLog, ReceivedBatch, Run, Writer
 from runs.series import store
@@ -93,7 +94,8 @@ class Recorder:
         return appended.point_count
 
     def append(self, batch: PointBatch) -> Appended:
-        return store.append(batch)
+        with transaction.atomic():
+            return store.append(batch)
 
     def _seq(self, seq: int | None) -> int:
         if seq is not None:

@@ -11,7 +11,7 @@ from django.db import connection
 
 from runs.models import Attribute, BatchLog, Chunk, DamagedChunk, Run
 from runs.series import flush as flushing
-from runs.series import store
+from runs.series import layout, store
 from runs.series.base import PointBatch, SeriesKey
 from tests.runs.series.conftest import Recorder, bits, floats
 
@@ -149,7 +149,7 @@ def test_an_overwritten_series_is_counted_without_reading_its_full_chunks(
     recorder.log(loss, list(zip(range(count), range(count), values.tolist(), strict=True)))
     recorder.flush()
     read: list[int] = []
-    load = flushing.load_data
+    load = layout.load_data
 
     def counted(segments: object) -> dict[int, bytes]:
         found = load(segments)  # type: ignore[arg-type]
