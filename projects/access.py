@@ -49,6 +49,7 @@ SCOPE_ACTIONS: dict[Scope, frozenset[Action]] = {
     Scope.LOG: frozenset({Action.VIEW, Action.LOG, Action.EDIT}),
     Scope.MANAGE: frozenset(Action),
 }
+_OWNING_ROLES = {OrganizationRole.OWNER, OrganizationRole.ADMIN}
 ROLE_NEEDED: dict[Action, ProjectRole] = {
     Action.VIEW: ProjectRole.VIEWER,
     Action.LOG: ProjectRole.CONTRIBUTOR,
@@ -123,26 +124,32 @@ def role_in(actor: Actor, project: Project) -> ProjectRole | None:
     """The actor's role in the project from memberships and visibility; None when there is none. Two queries at most."""
     if actor.is_operator:
         return ProjectRole.OWNER
-    roles: set[ProjectRole] = set()
-    if project.visibility == Visibility.PUBLIC:
+    if actor.user_id is None:
+        return role_from(project.visibility, None, None)
+    in_organization = (
+        OrganizationMember.objects.filter(organization_id=project.organization_id, user_id=actor.user_id)
+        .values_list("role", flat=True)
+        .first()
+    )
+    if in_organization in _OWNING_ROLES:
+        return ProjectRole.OWNER
+    in_project = (
+        ProjectMember.objects.filter(project_id=project.pk, user_id=actor.user_id)
+        .values_list("role", flat=True)
+        .first()
+    )
+    return role_from(project.visibility, in_organization, in_project)
+
+
+def role_from(visibility: str, in_organization: str | None, in_project: str | None) -> ProjectRole | None:
+    """The role that follows from a project's visibility and a person's roles in its organization and in itself."""
+    if in_organization in _OWNING_ROLES:
+        return ProjectRole.OWNER
+    roles = {in_project}
+    if in_organization == OrganizationRole.MEMBER and visibility == Visibility.ORGANIZATION:
+        roles.add(ProjectRole.CONTRIBUTOR)
+    if visibility == Visibility.PUBLIC:
         roles.add(ProjectRole.VIEWER)
-    if actor.user_id is not None:
-        in_organization = (
-            OrganizationMember.objects.filter(organization_id=project.organization_id, user_id=actor.user_id)
-            .values_list("role", flat=True)
-            .first()
-        )
-        if in_organization in {OrganizationRole.OWNER, OrganizationRole.ADMIN}:
-            return ProjectRole.OWNER
-        if in_organization == OrganizationRole.MEMBER and project.visibility == Visibility.ORGANIZATION:
-            roles.add(ProjectRole.CONTRIBUTOR)
-        in_project = (
-            ProjectMember.objects.filter(project_id=project.pk, user_id=actor.user_id)
-            .values_list("role", flat=True)
-            .first()
-        )
-        if in_project:
-            roles.add(ProjectRole(in_project))
     ranked = [ProjectRole.OWNER, ProjectRole.CONTRIBUTOR, ProjectRole.VIEWER]
     return next((role for role in ranked if role in roles), None)
 
@@ -152,7 +159,12 @@ def actions_in(actor: Actor, project: Project) -> frozenset[Action]:
     if actor.project_ids is not None and project.pk not in actor.project_ids:
         return frozenset()
     role = role_in(actor, project)
-    if role is None or project.trashed_at is not None:
+    return actions_of(actor, project.pk, role, is_trashed=project.trashed_at is not None)
+
+
+def actions_of(actor: Actor, project_id: int, role: ProjectRole | None, *, is_trashed: bool) -> frozenset[Action]:
+    """As actions_in, for someone whose role in the project is known."""
+    if role is None or is_trashed or (actor.project_ids is not None and project_id not in actor.project_ids):
         return frozenset()
     return frozenset(action for action in ROLE_ACTIONS[role] if actor.allows(action))
 

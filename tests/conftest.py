@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
 
+from projects import recent
 from projects.access import Actor, actor_for_token, actor_for_user
 from projects.models import ApiToken, Organization, Project, ProjectMember, ProjectRole, Scope, User
 from projects.services.projects import create_organization, create_project
@@ -40,6 +42,30 @@ def _private_files(settings, tmp_path):
         },
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
     }
+
+
+class Clock:
+    """The clock of what is remembered for a while (projects/recent.py); `advance` lets time pass."""
+
+    def __init__(self) -> None:
+        self.passed = 0.0
+
+    def __call__(self) -> float:
+        return time.monotonic() + self.passed
+
+    def advance(self, seconds: float) -> None:
+        self.passed += seconds
+
+
+_clock = Clock()
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Each test begins long after the one before, so that nothing is remembered from it."""
+    _clock.advance(86_400)
+    monkeypatch.setattr(recent, "clock", _clock)
+    return _clock
 
 
 def make_user(name: str) -> User:

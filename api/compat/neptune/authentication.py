@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from django.contrib.auth.models import AnonymousUser
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
-from api.compat.neptune.sessions import token_of_session
+from api.compat.neptune.sessions import claims_of_session, token_of_session
 from projects.access import Actor, actor_for_token
 from projects.exceptions import NotAuthenticated
 from projects.models import ApiToken, User
-from projects.services.tokens import authenticate, record_use
+from projects.services.tokens import authenticate, record_use, session_actor_to_log
 
 
 class SessionAuthentication(BaseAuthentication):
@@ -21,6 +23,30 @@ class SessionAuthentication(BaseAuthentication):
         _note_use(request, token)
         actor = actor_for_token(token)
         return actor.user, actor
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Bearer"
+
+
+@dataclass(frozen=True, slots=True)
+class LoggingClient:
+    """Who logs, and in which session (see sessions.Claims)."""
+
+    actor: Actor
+    session: str
+
+
+class LoggingAuthentication(BaseAuthentication):
+    """As SessionAuthentication, for what a client sends several times a second: who it is may be a second old."""
+
+    def authenticate(self, request: Request) -> tuple[User | AnonymousUser, LoggingClient]:
+        claims = claims_of_session(_credential(request.META.get("HTTP_AUTHORIZATION", "")))
+        actor = session_actor_to_log(
+            claims.public_id,
+            address=lambda: request.META.get("REMOTE_ADDR") or None,
+            client=request.META.get("HTTP_USER_AGENT", ""),
+        )
+        return actor.user, LoggingClient(actor, claims.session)
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
@@ -40,10 +66,14 @@ class ApiTokenAuthentication(BaseAuthentication):
 
 def token_from_header(header: str) -> ApiToken:
     """The API token behind an `Authorization` header."""
+    return token_of_session(_credential(header))
+
+
+def _credential(header: str) -> str:
     scheme, _, credential = header.partition(" ")
     if scheme.lower() != "bearer":
         raise NotAuthenticated
-    return token_of_session(credential.strip())
+    return credential.strip()
 
 
 def _note_use(request: Request, token: ApiToken) -> None:

@@ -48,7 +48,7 @@ def parse_json(body: bytes) -> Any:
     Raises MalformedBody with the position for anything that is not JSON or is nested too deeply, TooLarge for more than
     MAX_JSON_VALUES values.
     """
-    _check_value_count(body)
+    check_value_count(body)
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -67,9 +67,10 @@ def _parse_leniently(body: bytes) -> Any:
         raise MalformedBody(f"The body is not valid JSON: {error}"[:300], position=0) from None
 
 
-def _check_value_count(body: bytes) -> None:
-    """Count the commas and brackets, those in texts left out where it matters."""
-    if _structure_count(body) <= MAX_JSON_VALUES:
+def check_value_count(body: bytes) -> None:
+    """Raise TooLarge for more than MAX_JSON_VALUES values, before anything is made of them. Commas and brackets are
+    counted, those in texts left out where it matters."""
+    if len(body) <= MAX_JSON_VALUES or _structure_count(body) <= MAX_JSON_VALUES:
         return
     count = _structure_count(_STRINGS.sub(b"", body))
     if count > MAX_JSON_VALUES:

@@ -14,11 +14,14 @@ from django.utils import timezone
 
 from api.compat.neptune import sessions
 from api.compat.neptune.signals import authorize
+from api.compat.neptune.views import operations
 from projects.access import actor_for_user
 from projects.exceptions import AccessDenied, NotAuthenticated, NotFound
 from projects.models import ApiToken, Project, Scope, User
-from projects.services.tokens import issue_token, revoke_token
+from projects.services import tokens
+from projects.services.tokens import RECENT_SECONDS, issue_token, revoke_token
 from runs.models import Run
+from runs.operations import IngestResult
 from tests.compat.neptune.conftest import ATTRIBUTES, BACKEND, BOARD, Wire, sign_in
 
 EXCHANGE = f"{BACKEND}/authorization/oauth-token"
@@ -101,11 +104,72 @@ def test_wrong_revoked_and_expired_tokens_are_told_apart_by_nobody(client, alice
     assert all(body == bodies[0] for body in bodies)
 
 
-def test_revoking_the_api_token_ends_its_sessions_at_once(client, wire, run):
+def test_revoking_the_api_token_ends_its_sessions_at_once_and_for_logging_within_a_second(wire, run, clock):
     assert wire.get(ATTRIBUTES, experimentId=run).status_code == 200
+    assert wire.post(f"{ATTRIBUTES}/operations", [], experimentId=run).status_code == 200
     ApiToken.objects.update(revoked_at=timezone.now())
     assert wire.get(ATTRIBUTES, experimentId=run).status_code == 401
+    clock.advance(RECENT_SECONDS)
     assert wire.post(f"{ATTRIBUTES}/operations", [], experimentId=run).status_code == 401
+
+
+def test_a_session_is_looked_up_once_a_second_while_it_logs(wire, run, clock, monkeypatch):
+    looked_up = []
+    usable = tokens.usable_token
+    monkeypatch.setattr(tokens, "usable_token", lambda public_id: looked_up.append(public_id) or usable(public_id))
+    for passed, count in [(0, 1), (0.5, 1), (0.6, 2)]:
+        clock.advance(passed)
+        wire.log(run)
+        assert len(looked_up) == count
+
+
+def session_id(text: str) -> str:
+    return jwt.decode(text, options={"verify_signature": False})["sid"]
+
+
+def test_an_exchange_begins_a_session_and_a_renewal_carries_it_on(client, token):
+    first, second = exchange(client, token).json(), exchange(client, token).json()
+    renewed = renew(client, refresh_token=first["refreshToken"]).json()
+    ids = {session_id(first[name]) for name in ("accessToken", "refreshToken")}
+    assert ids == {session_id(renewed[name]) for name in ("access_token", "refresh_token")}
+    assert len(ids) == 1
+    assert session_id(second["accessToken"]) not in ids
+
+
+def test_a_batch_carries_the_session_it_was_sent_in(client, wire, run, monkeypatch):
+    seen = []
+
+    def apply(run: Run, columns: Any, *, identity: Any) -> Any:
+        seen.append(identity)
+        return IngestResult(applied=1, errors=())
+
+    monkeypatch.setattr(operations, "apply_points", apply)
+    point = {"value": 1.0, "step": None, "timestampMilliseconds": 1795404068739}
+    wire.log(run, {"path": "m", "logFloats": {"entries": [point]}})
+    (identity,) = seen
+    assert identity.session == session_id(wire.headers["Authorization"].removeprefix("Bearer "))
+    assert len(identity.digest) == operations.DIGEST_LENGTH
+
+
+def test_tokens_of_earlier_versions_have_no_session_and_stay_valid(client, token):
+    def earlier(use: str) -> str:
+        claims = {"sub": ApiToken.objects.get().public_id, "use": use, "exp": time.time() + 3600}
+        return jwt.encode(claims, sessions._key(), algorithm="HS256")
+
+    assert sessions.claims_of_session(earlier("access")).session == ""
+    assert (
+        client.get(f"{BACKEND}/projects", headers={"Authorization": f"Bearer {earlier('access')}"}).status_code == 200
+    )
+    assert session_id(renew(client, refresh_token=earlier("refresh")).json()["access_token"])
+
+
+def test_the_end_of_a_verified_token_is_looked_at_each_time(token, monkeypatch):
+    text = sessions.open_session(ApiToken.objects.get()).access_token
+    sessions.claims_of_session(text)
+    later = time.time() + sessions.ACCESS_SECONDS + sessions.GRACE_SECONDS + 1
+    monkeypatch.setattr(time, "time", lambda: later)
+    with pytest.raises(NotAuthenticated):
+        sessions.claims_of_session(text)
 
 
 def test_deactivating_a_person_ends_their_sessions(wire, run, bob):

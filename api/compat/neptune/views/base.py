@@ -80,7 +80,7 @@ def whole_number(request: Request, name: str, *, default: int | None = None, hig
 
 def project_by_identifier(actor: Actor, identifier: str, action: Action) -> Project:
     """The project for a uuid or `workspace/project`."""
-    uuid = _uuid(identifier)
+    uuid = uuid_from(identifier)
     if uuid is not None:
         return access_project_by_uuid(actor, uuid, action)
     workspace, separator, name = identifier.partition("/")
@@ -91,7 +91,7 @@ def project_by_identifier(actor: Actor, identifier: str, action: Action) -> Proj
 
 def container_by_identifier(actor: Actor, identifier: str, action: Action) -> Run:
     """The run for a uuid or `workspace/project/ID`. A project's own uuid and key give the container of its metadata."""
-    uuid = _uuid(identifier)
+    uuid = uuid_from(identifier)
     if uuid is not None:
         return _container_by_uuid(actor, uuid, action)
     parts = identifier.split("/")
@@ -119,7 +119,8 @@ def container_of(request: Request, action: Action, *, name: str = "experimentId"
     return container_by_identifier(actor_of(request), parameter(request, name), action)
 
 
-def _uuid(text: str) -> uuids.UUID | None:
+def uuid_from(text: str) -> uuids.UUID | None:
+    """The uuid that an identifier is; None for any other."""
     try:
         return uuids.UUID(text) if len(text) in {32, 36} else None
     except ValueError:

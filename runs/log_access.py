@@ -1,0 +1,63 @@
+"""The door to a run for those who log to it several times a second: runs/access.py with a memory of one second.
+
+The same rules decide (projects/access.py). The facts come by one statement written by hand: through the ORM they took
+three queries and 1.9 ms, which was most of what a small request cost; this one takes 0.1 ms.
+"""
+
+from __future__ import annotations
+
+import uuid as uuids
+from functools import partial
+from typing import Any, TypeAlias
+
+from django.db import connection
+
+from projects.access import Action, Actor, actions_of, role_from
+from projects.models import Scope
+from projects.recent import Recent
+from runs.access import access_run_by_uuid
+from runs.models import Run
+
+# The limit within which every process notices that a token was revoked, a member removed or a project trashed. Tokens
+# have a memory of their own (projects/services/tokens.py), of the same length and not added to this one.
+SECONDS = 1.0
+_FIELDS = ("id", "uuid", "project_id", "kind", "sys_id")  # in the order of the model, as from_db wants them
+_FACTS = """
+    SELECT run.id, run.project_id, run.kind, run.sys_id,
+           project.visibility, project.trashed_at IS NOT NULL, in_organization.role, in_project.role
+    FROM runs_run AS run
+    JOIN projects_project AS project ON project.id = run.project_id
+    LEFT JOIN projects_organizationmember AS in_organization
+        ON in_organization.organization_id = project.organization_id AND in_organization.user_id = %s
+    LEFT JOIN projects_projectmember AS in_project
+        ON in_project.project_id = project.id AND in_project.user_id = %s
+    WHERE run.uuid = %s
+"""
+_Row: TypeAlias = tuple[Any, ...]
+_Question: TypeAlias = tuple[int | None, Scope | None, frozenset[int] | None, uuids.UUID]
+_recent: Recent[_Question, _Row] = Recent(size=20_000, seconds=SECONDS)
+
+
+def access_run_to_log(actor: Actor, uuid: uuids.UUID) -> Run:
+    """As access_run_by_uuid with Action.LOG, but what was allowed a second ago still is. The run has only its identity
+    loaded; whatever else is asked of it is read then."""
+    if actor.scope is None:  # a person in a browser, who logs nothing
+        return access_run_by_uuid(actor, uuid, Action.LOG)
+    # The credential's limits are part of the question, so that changing them does not wait for two memories.
+    question = (actor.token_id, actor.scope, actor.project_ids, uuid)
+    return Run.from_db(connection.alias, _FIELDS, _recent.find(question, partial(_identity, actor, uuid)))
+
+
+def _identity(actor: Actor, uuid: uuids.UUID) -> _Row:
+    """The values of _FIELDS, if the actor may log to the run; else NotFound or AccessDenied."""
+    with connection.cursor() as cursor:
+        sent = Run._meta.get_field("uuid").get_db_prep_value(uuid, connection)
+        cursor.execute(_FACTS, [actor.user_id, actor.user_id, sent])
+        row = cursor.fetchone()
+    if row is not None:
+        pk, project_id, kind, sys_id, visibility, is_trashed, in_organization, in_project = row
+        role = role_from(visibility, in_organization, in_project)
+        if Action.LOG in actions_of(actor, project_id, role, is_trashed=bool(is_trashed)):
+            return pk, uuid, project_id, kind, sys_id
+    run = access_run_by_uuid(actor, uuid, Action.LOG)  # says why not
+    return tuple(getattr(run, name) for name in _FIELDS)
