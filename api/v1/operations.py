@@ -13,11 +13,14 @@ from typing import Any
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiRequest, extend_schema
 from rest_framework import serializers
+from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from api.body import UnsupportedMediaType, read_body, read_json
+from api.authentication import LOGGING_AUTHENTICATION
+from api.body import UnsupportedMediaType, parse_json, read_body, read_json_bytes
 from api.limits import INT64_MAX, OPERATIONS_BODY, OPERATIONS_PER_BATCH, POINTS_BODY
+from api.v1.append_wire import read_appends
 from api.v1.operation_wire import OPERATION_NAMES, read_operations
 from api.v1.point_wire import MEDIA_TYPE, read_points
 from api.v1.series import PointsAnswer, PointsQuery, read_points_page
@@ -26,9 +29,10 @@ from api.wire import Output
 from projects.access import Action
 from projects.exceptions import InvalidInput, TooLarge
 from runs.access import access_run_by_uuid
+from runs.log_access import access_run_to_log
 from runs.models import Run
-from runs.operations import BatchIdentity, IngestResult, Operation
-from runs.services.ingest import apply_operations
+from runs.operations import BatchIdentity, IngestResult, Operation, PointColumns
+from runs.services.ingest import apply_operations, apply_points
 
 _BINARY = {MEDIA_TYPE, "application/octet-stream", ""}
 _OPERATION = {
@@ -91,6 +95,8 @@ class BatchAnswer(Output):
 
 
 class RunOperations(ApiView):
+    authentication_classes = LOGGING_AUTHENTICATION
+
     @extend_schema(
         summary="Log a batch of operations",
         description="A bad operation never harms the others: it is listed in `errors` and in the run's `rejected/`.",
@@ -99,8 +105,11 @@ class RunOperations(ApiView):
         examples=[_EXAMPLE],
     )
     def post(self, request: Request, uuid: uuids.UUID) -> Response:
-        run = access_run_by_uuid(self.actor, uuid, Action.LOG)
-        batch = read_json(request._request, limit=OPERATIONS_BODY)
+        run = access_run_to_log(self.actor, uuid)
+        body = read_json_bytes(request._request, limit=OPERATIONS_BODY)
+        if appends := read_appends(body):
+            return _apply(run, *appends)
+        batch = parse_json(body) if body else {}
         if not isinstance(batch, dict) or not isinstance(batch.get("operations"), list):
             raise InvalidInput("Send an object with `writer`, `seq` and a list of `operations`.", field="operations")
         documents = batch["operations"]
@@ -116,6 +125,10 @@ class RunOperations(ApiView):
 class RunPoints(ApiView):
     is_public_readable = True
 
+    def get_authenticators(self) -> list[BaseAuthentication]:
+        is_logging = self.request is not None and self.request.method == "POST"
+        return [each() for each in LOGGING_AUTHENTICATION] if is_logging else super().get_authenticators()
+
     @extend_schema(summary="Read exact points of a float series", parameters=[PointsQuery], responses=PointsAnswer)
     def get(self, request: Request, uuid: uuids.UUID) -> Response:
         run = access_run_by_uuid(self.actor, uuid, Action.VIEW)
@@ -128,16 +141,17 @@ class RunPoints(ApiView):
         responses=BatchAnswer,
     )
     def post(self, request: Request, uuid: uuids.UUID) -> Response:
-        run = access_run_by_uuid(self.actor, uuid, Action.LOG)
+        run = access_run_to_log(self.actor, uuid)
         if request._request.content_type not in _BINARY:
             raise UnsupportedMediaType(f"Send the points as {MEDIA_TYPE}.")
-        header, operations = read_points(read_body(request._request, limit=POINTS_BODY))
-        return _apply(run, header, operations)
+        return _apply(run, *read_points(read_body(request._request, limit=POINTS_BODY)))
 
 
-def _apply(run: Run, batch: Mapping[str, Any], operations: Sequence[Operation]) -> Response:
-    result = apply_operations(run, operations, identity=_identity(batch))
-    return Response(_describe(result))
+def _apply(run: Run, batch: Mapping[str, Any], content: PointColumns | Sequence[Operation]) -> Response:
+    identity = _identity(batch)
+    if isinstance(content, PointColumns):
+        return Response(_describe(apply_points(run, content, identity=identity)))
+    return Response(_describe(apply_operations(run, content, identity=identity)))
 
 
 def _identity(batch: Mapping[str, Any]) -> BatchIdentity:

@@ -9,7 +9,7 @@ from django.utils import timezone
 from api.authentication import client_address
 from projects.access import actor_for_user
 from projects.models import ApiToken, Project
-from projects.services.tokens import revoke_token
+from projects.services.tokens import RECENT_SECONDS, revoke_token
 from tests.api.conftest import Caller, bearer, refused, signed_in
 
 
@@ -106,3 +106,15 @@ def test_only_our_own_proxies_are_believed_about_the_address(settings, proxies, 
     settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "NUM_PROXIES": proxies}
     request = RequestFactory().get("/", REMOTE_ADDR=remote, HTTP_X_FORWARDED_FOR=forwarded)
     assert client_address(request) == expected
+
+
+def test_a_revoked_token_reads_nothing_at_once_and_logs_nothing_after_a_second(as_user, bob, run, clock):
+    caller = as_user(bob)
+    batch = {"writer": "4b1d3c0e-6a55-4a0b-9d2f-8f3f0e6b1a77", "seq": 1, "operations": []}
+    assert caller.post(f"runs/{run.uuid}/operations/", batch).status_code == 200
+    ApiToken.objects.update(revoked_at=timezone.now())
+    refused(caller.get(f"runs/{run.uuid}/"), 401, "not_authenticated")
+    refused(caller.get(f"runs/{run.uuid}/points/?path=x"), 401, "not_authenticated")
+    clock.advance(RECENT_SECONDS)
+    refused(caller.post(f"runs/{run.uuid}/operations/", batch), 401, "not_authenticated")
+    refused(caller.post(f"runs/{run.uuid}/points/"), 401, "not_authenticated")

@@ -8,7 +8,7 @@ import pytest
 from api.limits import POINTS_BODY, SERIES_PER_POINTS_BODY
 from api.v1.point_wire import MAGIC, MEDIA_TYPE, read_points
 from projects.exceptions import InvalidInput
-from runs.operations import AppendFloats
+from runs.operations import AppendFloats, PointColumns
 from runs.selectors.series import float_page
 from tests.api.conftest import refused
 
@@ -116,10 +116,43 @@ def test_another_type_is_refused(send):
 
 
 def test_the_reader_shares_the_memory_of_the_body():
-    _, operations = read_points(packed({"loss": [(1.0, 1000, 0)] * 1000}))
-    assert isinstance(operations[0], AppendFloats)
-    assert isinstance(operations[0].values, np.ndarray)
-    assert operations[0].values.base is not None
+    _, columns = read_points(packed({"loss": [(1.0, 1000, 0)] * 600, "lr": [(0.1, 1000, NAN)] * 400}))
+    assert isinstance(columns, PointColumns)
+    block = columns.floats
+    assert block is not None
+    assert (block.paths, list(block.indexes), block.counts) == (["loss", "lr"], [0, 1], [600, 400])
+    for column in (block.values, block.timestamps, block.steps):
+        assert column.base is not None
+        assert len(column) == 1000
+
+
+@pytest.mark.parametrize(
+    "series",
+    [
+        [{"path": "x", "count": 1}, {"path": "x", "count": 2}],
+        [{"path": "x", "count": 3}, {"path": "empty", "count": 0}],
+        [{"path": "x", "count": 3, "unit": "s"}],
+    ],
+)
+def test_what_columns_can_not_hold_becomes_operations(series):
+    body = packed({"x": [(1.0, 1000, 0), (2.0, 1001, 1), (3.0, 1002, 2)]}, series=series)
+    _, operations = read_points(body)
+    assert isinstance(operations, list)
+    assert [len(each.values) for each in operations if isinstance(each, AppendFloats)] == [
+        each["count"] for each in series
+    ]
+
+
+def test_a_header_is_read_as_strictly_as_all_json(send):
+    body = packed({"loss": [(1.0, 1000, 0)]})
+    repeated = body.replace(b'"seq": 1', b'"seq": 1, "seq": 1')
+    length = struct.unpack_from("<I", body, 4)[0] + len(b', "seq": 1')
+    text = repeated[8 : 8 + length]
+    padded = MAGIC + struct.pack("<I", length) + text
+    refused(send(padded + b"\0" * (-len(padded) % 8) + body[-24:]), 400, "malformed_body")
+
+
+def test_a_faulty_series_is_an_input_error():
     with pytest.raises(InvalidInput):
         read_points(packed({}, series=5))
 
