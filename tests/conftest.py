@@ -15,6 +15,8 @@ from projects.access import Actor, actor_for_token, actor_for_user
 from projects.models import ApiToken, Organization, Project, ProjectMember, ProjectRole, Scope, User
 from projects.services.projects import create_organization, create_project
 from projects.services.tokens import issue_token
+from runs.services import memory
+from runs.services.attributes import forget_definitions
 from tests.servers.backends import platform_settings
 from tests.servers.platform import Platform, running_platform
 
@@ -27,6 +29,13 @@ def live_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform
     """
     with running_platform(tmp_path_factory.mktemp("platform") / "data", **platform_settings()) as platform:
         yield platform
+
+
+@pytest.fixture(autouse=True)
+def _empty_caches():
+    """What a process remembers belongs to the database of the test before."""
+    forget_definitions()
+    memory.forget_all()
 
 
 @pytest.fixture(autouse=True)

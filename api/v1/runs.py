@@ -214,10 +214,10 @@ class RunChanges(ApiView):
         since = self.query(ChangesQuery).get("since")
         return Response(
             {
-                "touched_at": run.touched_at,
+                "touched_at": run.changed_at,
                 "last_activity_at": max(run.touched_at, run.last_ping_at or run.touched_at),
                 "state": run.state,
-                "changed": since is None or run.touched_at > since,
+                "changed": since is None or run.changed_at > since,
                 "running_seconds": run.running_seconds,
             }
         )

@@ -4,8 +4,16 @@ from runs.series.base import SeriesStore
 from runs.series.flush import flush_pending
 from runs.series.pending import count_unflushed, runs_to_flush, runs_with_waiting_points
 from runs.series.store import DatabaseSeriesStore
-from runs.series.writers import has_received
+from runs.series.writers import has_received, writer_of
 
 store: SeriesStore = DatabaseSeriesStore()
 
-__all__ = ["count_unflushed", "flush_pending", "has_received", "runs_to_flush", "runs_with_waiting_points", "store"]
+__all__ = [
+    "count_unflushed",
+    "flush_pending",
+    "has_received",
+    "runs_to_flush",
+    "runs_with_waiting_points",
+    "store",
+    "writer_of",
+]

@@ -23,6 +23,8 @@ from typing import Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from runs.models import Run
+
 Floats: TypeAlias = NDArray[np.float64]
 Integers: TypeAlias = NDArray[np.int64]
 
@@ -56,7 +58,8 @@ class PointBatch:
     """The points of one request, by definition id.
 
     `writer` and `seq` identify a numbered batch (`writer` is Writer.number, from 1). With `writer` 0 the batch has no
-    number: `seq` is then any value unique in the run, and points that were stored before are recognised by content.
+    number: `seq` is then any value unique in the run, and points that were stored before are recognised by content,
+    if the batch `is_examined`.
     """
 
     run_id: int
@@ -64,6 +67,7 @@ class PointBatch:
     seq: int
     floats: Mapping[int, FloatColumns] = field(default_factory=dict)
     strings: Mapping[int, StringColumns] = field(default_factory=dict)
+    is_examined: bool = True
 
 
 class Axis(StrEnum):
@@ -144,9 +148,12 @@ class Appended:
 class SeriesStore(Protocol):
     """Where points live. The implementation is runs/series/store.py; the contract is tested in tests/runs/series/."""
 
-    def append(self, batch: PointBatch) -> Appended:
-        """Add a batch inside the caller's transaction, which holds the lock on the run's row when the batch has no
-        number (`writer` 0)."""
+    def append(self, batch: PointBatch, locked: Run | None = None) -> Appended:
+        """Add a batch inside the caller's transaction.
+
+        With `locked`, the caller holds the lock on the run's row, this is what the row says, a numbered batch is known
+        to be new, and the caller updates the row's `last_point_ms`.
+        """
 
     def read(
         self,

@@ -11,7 +11,7 @@ All little endian. Text is UTF-8 in which lone surrogates are kept.
 from __future__ import annotations
 
 import struct
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,27 +19,27 @@ import zstandard
 from numpy.typing import NDArray
 
 from runs.series.base import Integers
-from runs.series.points import Points, Values, joined, text_array
+from runs.series.points import Points, SeriesColumns, Values, text_array
 
 VERSION = 1
 _HEADER = struct.Struct("<4I")
 
 
-def encode(series: Mapping[int, Points]) -> bytes:
-    """Points by definition id as a payload."""
-    floats = {pk: points for pk, points in series.items() if not points.is_text}
-    strings = {pk: points for pk, points in series.items() if points.is_text}
-    ordered = {**floats, **strings}
-    text_count = sum(len(points) for points in strings.values())
-    parts = [
-        _HEADER.pack(VERSION, len(floats), len(strings), text_count),
-        np.array(list(ordered), "<i8").tobytes(),
-        np.array([len(points) for points in ordered.values()], "<u4").tobytes(),
-    ]
-    if floats:
-        parts += float_columns(joined(list(floats.values())))
-    if strings:
-        parts += text_columns(joined(list(strings.values())))
+def encode(blocks: Sequence[SeriesColumns]) -> bytes:
+    """Columns of series as a payload: float series first, then string series."""
+    floats = sum(len(block.definition_ids) for block in blocks if not block.is_text)
+    strings = sum(len(block.definition_ids) for block in blocks if block.is_text)
+    text_count = sum(len(block) for block in blocks if block.is_text)
+    parts = [_HEADER.pack(VERSION, floats, strings, text_count)]
+    parts += [block.definition_ids.astype("<i8", copy=False).tobytes() for block in blocks]
+    parts += [block.counts.astype("<u4").tobytes() for block in blocks]
+    for block in blocks:
+        parts.append(block.steps.astype("<f8", copy=False).tobytes())
+        parts.append(block.timestamps.astype("<i8", copy=False).tobytes())
+        if isinstance(block.values, np.ndarray):
+            parts.append(block.values.astype("<f8", copy=False).tobytes())
+        else:
+            parts += _text(block.values)
     return b"".join(parts)
 
 
@@ -52,13 +52,21 @@ def float_columns(points: Points) -> list[bytes]:
 
 
 def text_columns(points: Points) -> list[bytes]:
-    lines = [value.encode("utf-8", "surrogatepass") for value in points.values]
     return [
         points.steps.astype("<f8", copy=False).tobytes(),
         points.timestamps.astype("<i8", copy=False).tobytes(),
-        np.array([len(line) for line in lines], "<u4").tobytes(),
-        zstandard.ZstdCompressor(level=1).compress(b"".join(lines)),
+        *_text(lines(points.values)),
     ]
+
+
+def lines(values: Iterable[str]) -> list[bytes]:
+    """Lines as they are stored."""
+    return [value.encode("utf-8", "surrogatepass") for value in values]
+
+
+def _text(values: Sequence[bytes]) -> list[bytes]:
+    lengths = np.fromiter(map(len, values), "<u4", len(values))
+    return [lengths.tobytes(), zstandard.ZstdCompressor(level=1).compress(b"".join(values))]
 
 
 @dataclass(frozen=True, slots=True)

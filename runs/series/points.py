@@ -40,6 +40,37 @@ class Points:
         return text + 16 * len(self)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class SeriesColumns:
+    """Points of several float series, or string series, one series after the other. Lines are UTF-8 already."""
+
+    definition_ids: Integers
+    counts: Integers
+    steps: Floats
+    timestamps: Integers
+    values: Floats | Sequence[bytes]
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    @property
+    def is_text(self) -> bool:
+        return not isinstance(self.values, np.ndarray)
+
+    def part(self, start: int, end: int) -> SeriesColumns:
+        """Points `start` to `end - 1`, with the series they are of."""
+        ends = np.cumsum(self.counts)
+        counts = np.minimum(ends, end) - np.maximum(ends - self.counts, start)
+        inside = counts > 0
+        return SeriesColumns(
+            self.definition_ids[inside],
+            counts[inside],
+            self.steps[start:end],
+            self.timestamps[start:end],
+            self.values[start:end],
+        )
+
+
 def no_points(*, is_text: bool = False) -> Points:
     return Points(np.empty(0), np.empty(0, np.int64), np.empty(0, object if is_text else np.float64))
 

@@ -24,25 +24,28 @@ series, at a point where no batch began before, is taken for new.
 from __future__ import annotations
 
 import hashlib
-import struct
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from django.utils import timezone
+from numpy.typing import NDArray
 
 from runs.models import BatchLog, Chunk, ReceivedBatch
+from runs.series.base import Floats, Integers
 from runs.series.layout import Segment, chunk_facts, load_data, slices
-from runs.series.points import Points
+from runs.series.points import Points, SeriesColumns
+from runs.series.rows import columns_of
 from runs.series.tail import collect
 
 # How long a client may take to send a batch again.
 MEMORY = timedelta(days=1)
-HEAD_BYTES = 8
-_ENTRY = struct.Struct(f"<{HEAD_BYTES}sI")  # how a series begins in a batch, and how many points it has there
+MAX_HEADS = 16
+_ENTRY = np.dtype([("head", "<u8"), ("count", "<u4")])  # how a series begins in a batch, and its points without a step
+_MIX = tuple(np.uint64(prime) for prime in (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9))
 _DEFINITIONS_AT_ONCE = 500
 
 Mark: TypeAlias = tuple[int, int | str]  # timestamp, and the bits of a float or a line: what a point is known by
@@ -59,9 +62,57 @@ class Stored:
             self.copies.update(_marks(points))
 
 
-def heads(series: Mapping[int, Points]) -> bytes:
-    """An entry for each series that has points without a step: how it begins, and how many they are."""
-    return b"".join(_ENTRY.pack(_head(pk, points), len(points)) for pk, points in _unnumbered(series).items())
+def heads(blocks: Sequence[SeriesColumns]) -> bytes:
+    """Twelve bytes for each of the first series that have points without a step: how it begins, and how many they are.
+    A batch that holds them all again, and more, begins as this one did; so some of its series are enough."""
+    found = [_entries(block)[1][:MAX_HEADS] for block in map(_unnumbered_columns, blocks) if len(block)]
+    return np.concatenate(found)[:MAX_HEADS].tobytes() if found else b""
+
+
+def _entries(block: SeriesColumns) -> tuple[Integers, NDArray[np.void]]:
+    """The definition ids of the series, and their heads and counts."""
+    inside = block.counts > 0
+    ids, counts = block.definition_ids[inside], block.counts[inside]
+    firsts = np.cumsum(counts) - counts
+    if isinstance(block.values, np.ndarray):
+        values = block.values[firsts].view(np.uint64)
+    else:
+        digests = (hashlib.blake2b(block.values[first], digest_size=8).digest() for first in firsts.tolist())
+        values = np.frombuffer(b"".join(digests), np.uint64)
+    entries = np.empty(len(ids), _ENTRY)
+    entries["head"], entries["count"] = _mixed(ids, block.timestamps[firsts], values), counts
+    return ids, entries
+
+
+def _mixed(*columns: NDArray[Any]) -> NDArray[np.uint64]:
+    """A number for each row that differs where the rows differ, as good as always."""
+    mixed = np.zeros(len(columns[0]), np.uint64)
+    for column, prime in zip(columns, _MIX, strict=True):
+        mixed = (mixed ^ column.view(np.uint64)) * prime
+        mixed ^= mixed >> np.uint64(29)
+    return mixed
+
+
+def _chosen(values: Floats | Sequence[bytes], positions: Integers) -> Floats | Sequence[bytes]:
+    if isinstance(values, np.ndarray):
+        return values[positions]
+    return [values[position] for position in positions.tolist()]
+
+
+def _unnumbered_columns(block: SeriesColumns) -> SeriesColumns:
+    """The points without a step."""
+    missing = np.isnan(block.steps)
+    if missing.all():
+        return block
+    positions = np.flatnonzero(missing)
+    series = np.repeat(np.arange(len(block.counts)), block.counts)[positions]
+    return SeriesColumns(
+        block.definition_ids,
+        np.bincount(series, minlength=len(block.counts)),
+        block.steps[positions],
+        block.timestamps[positions],
+        _chosen(block.values, positions),
+    )
 
 
 def without_repeats(run_id: int, series: Mapping[int, Points], last_point_ms: int) -> dict[int, Points]:
@@ -74,8 +125,8 @@ def without_repeats(run_id: int, series: Mapping[int, Points], last_point_ms: in
     stored = _stored(run_id, suspects)
     known = {pk: points for pk, points in suspects.items() if stored[pk].copies[_marks(points[:1])[0]]}
     if not any(_goes_back(points, stored[pk]) for pk, points in known.items()):
-        begun = _heads_of_begun_batches(run_id, _unnumbered(series))
-        known = {pk: points for pk, points in known.items() if _head(pk, points) in begun}
+        begun = _begun_series(run_id, series)
+        known = {pk: points for pk, points in known.items() if pk in begun}
     repeated = {pk: stored[pk].copies for pk in known}
     return {pk: _drop(points, repeated[pk]) if pk in repeated else points for pk, points in series.items()}
 
@@ -110,12 +161,6 @@ def _marks(points: Points) -> list[Mark]:
     return list(zip(points.timestamps.tolist(), values, strict=True))
 
 
-def _head(pk: int, points: Points) -> bytes:
-    timestamp, value = _marks(points[:1])[0]
-    bits = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else struct.pack("<q", value)
-    return hashlib.blake2b(struct.pack("<qq", pk, timestamp) + bits, digest_size=HEAD_BYTES).digest()
-
-
 def _stored(run_id: int, suspects: Mapping[int, Points]) -> dict[int, Stored]:
     """What is stored of each series from the first timestamp that the batch has of it."""
     since = {pk: int(points.timestamps.min()) for pk, points in suspects.items()}
@@ -139,16 +184,34 @@ def _add_chunks(run_id: int, since: Mapping[int, int], found: dict[int, Stored])
             found[pk].add(points[points.timestamps >= since[pk]])
 
 
-def _heads_of_begun_batches(run_id: int, series: Mapping[int, Points]) -> set[bytes]:
-    """The heads of those earlier batches that this one begins with."""
-    counts = {_head(pk, points): len(points) for pk, points in series.items()}
-    firsts = [int(points.timestamps[0]) for points in series.values()]
+def _begun_series(run_id: int, series: Mapping[int, Points]) -> set[int]:
+    """The series of those earlier batches that this one begins with. Of a batch with many series only some are known;
+    then all whose first point is as old count."""
+    heads_of, firsts = _heads_by_series(series)
+    counts = dict(heads_of.values())
     rows = ReceivedBatch.objects.filter(
-        run_id=run_id, received_at__gte=timezone.now() - MEMORY, last_ms__gte=min(firsts), first_ms__lte=max(firsts)
+        run_id=run_id,
+        received_at__gte=timezone.now() - MEMORY,
+        last_ms__gte=min(firsts.values()),
+        first_ms__lte=max(firsts.values()),
     )
-    begun: set[bytes] = set()
-    for joined in rows.values_list("heads", flat=True).iterator(chunk_size=64):
-        earlier = dict(_ENTRY.iter_unpack(bytes(joined)))
-        if all(counts.get(head, 0) >= count for head, count in earlier.items()):
-            begun.update(earlier)
+    begun: set[int] = set()
+    for joined, last_ms in rows.values_list("heads", "last_ms").iterator(chunk_size=64):
+        earlier = dict(np.frombuffer(bytes(joined), _ENTRY).tolist())
+        if not earlier or any(counts.get(head, 0) < count for head, count in earlier.items()):
+            continue
+        begun.update(pk for pk, (head, _) in heads_of.items() if head in earlier)
+        if len(earlier) == MAX_HEADS:
+            begun.update(pk for pk, first in firsts.items() if first <= last_ms)
     return begun
+
+
+def _heads_by_series(series: Mapping[int, Points]) -> tuple[dict[int, tuple[int, int]], dict[int, int]]:
+    """(head, count) and first timestamp of each series that has points without a step."""
+    heads_of: dict[int, tuple[int, int]] = {}
+    unnumbered = _unnumbered(series)
+    firsts = {pk: int(points.timestamps[0]) for pk, points in unnumbered.items()}
+    for block in columns_of(unnumbered):
+        ids, entries = _entries(block)
+        heads_of.update(zip(ids.tolist(), entries.tolist(), strict=True))
+    return heads_of, firsts

@@ -35,8 +35,8 @@ class DatabaseSeriesStore:
     Readers merge both. Everything that depends on the order of batches happens under a lock on the run's row.
     """
 
-    def append(self, batch: PointBatch) -> Appended:
-        return log.append(batch)
+    def append(self, batch: PointBatch, locked: Run | None = None) -> Appended:
+        return log.append(batch, locked)
 
     def read(
         self,

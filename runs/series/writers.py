@@ -1,18 +1,53 @@
 """Which numbered batches of a writer have been received.
 
 Below the watermark (`Writer.last_seq`) all have, except the numbers in `Writer.gaps`: those that were passed over
-because
-many later batches came without them. A writer has one batch on its way at a time, so a gap is usually a batch that was
-refused for good; should it come after all, it is taken.
+because many later batches came without them. A writer has one batch on its way at a time, so a gap is usually a batch
+that was refused for good; should it come after all, it is taken.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
 
-from runs.models import Writer
+from django.db.models import Max
+
+from runs.models import BatchLog, Writer
 
 MAX_GAPS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class KnownWriter:
+    """What is known of a writer. The lock on its run was held when it was read, and is held still."""
+
+    run_id: int
+    number: int
+    last_seq: int
+    gaps: Sequence[Sequence[int]]
+    is_new: bool = False
+
+    def has_received(self, seq: int) -> bool:
+        """Whether the batch came before: it waits in the log, or lies below the watermark and was not passed over."""
+        if seq <= self.last_seq:
+            return not _is_in(self.gaps, seq)
+        return not self.is_new and BatchLog.objects.filter(run_id=self.run_id, writer=self.number, seq=seq).exists()
+
+    def close_gap(self, seq: int) -> None:
+        """Note that a batch has come, should it have been passed over."""
+        if self.gaps:
+            close_gap(self.run_id, self.number, seq)
+
+
+def writer_of(run_id: int, uuid: UUID) -> KnownWriter:
+    """A writer of a run; it is given its number on first sight. The caller holds the lock on the run."""
+    row = Writer.objects.filter(run_id=run_id, uuid=uuid).values_list("number", "last_seq", "gaps").first()
+    if row is not None:
+        return KnownWriter(run_id, *row)
+    highest = Writer.objects.filter(run_id=run_id).aggregate(highest=Max("number"))["highest"] or 0
+    writer = Writer.objects.create(run_id=run_id, uuid=uuid, number=highest + 1)
+    return KnownWriter(run_id, writer.number, 0, (), is_new=True)
 
 
 def has_received(run_id: int, number: int, seq: int) -> bool:
@@ -21,7 +56,11 @@ def has_received(run_id: int, number: int, seq: int) -> bool:
     if row is None:
         return False
     last_seq, gaps = row
-    return seq <= last_seq and not any(first <= seq <= last for first, last in gaps)
+    return seq <= last_seq and not _is_in(gaps, seq)
+
+
+def _is_in(gaps: Sequence[Sequence[int]], seq: int) -> bool:
+    return any(first <= seq <= last for first, last in gaps)
 
 
 def close_gap(run_id: int, number: int, seq: int) -> None:

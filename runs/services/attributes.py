@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from threading import Lock
 
@@ -92,12 +92,10 @@ def value_columns(kind: AttributeKind, value: object) -> dict[str, object]:
     return columns
 
 
-def write_values(run: Run, assignments: Sequence[AssignValue]) -> None:
-    """Set values, creating the attributes; the kinds must fit what is there. Values that are the same stay untouched,
-    so a batch that is sent again writes nothing."""
-    ids = resolve_definitions(run.project_id, [(each.path, each.kind) for each in assignments])
-    rows = {ids[each.path, int(each.kind)]: value_columns(each.kind, each.value) for each in assignments}
-    _upsert_values(run, rows)
+def write_values(run: Run, values: Mapping[int, AssignValue], *, new: Collection[int] = ()) -> None:
+    """Set values by definition id, creating the attributes; the kinds must fit what is there. Values that are the same
+    stay untouched, so a batch that is sent again writes nothing. `new` are known to be missing."""
+    _upsert_values(run, {pk: value_columns(each.kind, each.value) for pk, each in values.items()}, new)
 
 
 def write_git_reference(run: Run, operation: AssignGitRef) -> None:
@@ -113,10 +111,10 @@ def write_git_reference(run: Run, operation: AssignGitRef) -> None:
     _upsert_values(run, {ids[operation.path, int(AttributeKind.GIT_REF)]: columns})
 
 
-def _upsert_values(run: Run, rows: dict[int, dict[str, object]]) -> None:
+def _upsert_values(run: Run, rows: dict[int, dict[str, object]], new: Collection[int] = ()) -> None:
     names = ["flags", "number", "text", "long_text"]
     same: set[int] = set()
-    ids = list(rows)
+    ids = [pk for pk in rows if pk not in new]
     for start in range(0, len(ids), _IN_CHUNK):
         stored = Attribute.objects.filter(run=run, definition_id__in=ids[start : start + _IN_CHUNK])
         for pk, *values in stored.values_list("definition_id", *names):

@@ -6,24 +6,20 @@ of rejected operations. Applying a batch again changes nothing.
 
 from __future__ import annotations
 
-import hashlib
 import uuid as uuids
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate, pairwise
 
 from django.db import OperationalError, connection, transaction
-from django.db.models import Max
 from django.utils import timezone
 
 from projects.exceptions import NotFound, Unavailable
 from runs.models import (
     Attribute,
     AttributeKind,
-    BatchLog,
+    LogSession,
     ReceivedBatch,
-    RejectedOperation,
     Run,
-    Writer,
 )
 from runs.operations import (
     AppendFiles,
@@ -37,20 +33,21 @@ from runs.operations import (
     OperationError,
     PointColumns,
 )
-from runs.paths import below, parents, path_problem
-from runs.series import count_unflushed, has_received, store
+from runs.series import count_unflushed, store, writer_of
 from runs.series.base import PointBatch
+from runs.services import memory
 from runs.services.attributes import create_attributes, resolve_definitions, write_git_reference, write_values
+from runs.services.direct import append_directly, session_of, unique_seq
+from runs.services.existing import known_attributes
 from runs.services.links import append_files, drop_links, write_file, write_members, write_tags
-from runs.services.plan import BatchPlan, Existing, PathPlan
+from runs.services.plan import BatchPlan, PathPlan
 from runs.services.points import pack_floats, pack_strings
+from runs.services.rejections import keep_rejected
 from runs.services.runs import signs_of_life
 
 MAX_ATTRIBUTES_PER_RUN = 100_000
-MAX_REJECTED_PER_RUN = 10_000
 MAX_UNFLUSHED_BATCHES = 256
 _ATTEMPTS = 3
-_IN_CHUNK = 500
 _POINT_KINDS = (AttributeKind.FLOAT_SERIES, AttributeKind.STRING_SERIES)
 _APPENDS = (AppendFloats, AppendStrings, AppendFiles)
 
@@ -67,17 +64,34 @@ def apply_operations(
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             with transaction.atomic():
-                return _Batch(_locked(run), operations, identity, is_edit).apply()
+                result = _Batch(_locked(run), operations, identity, is_edit).apply()
+            _help_to_flush(run.pk)
+            return result
         except OperationalError as error:
-            # A deadlock or a lock that did not come in time: nothing was written, so it can simply be done again.
+            # A deadlock, a lock that did not come in time, a connection that broke. Should all have been written yet,
+            # the batch is known the second time.
             if attempt == _ATTEMPTS or connection.in_atomic_block:
                 raise Unavailable("The database could not take the data just now; send it again.") from error
+            connection.close_if_unusable_or_obsolete()
     raise AssertionError("unreachable")
 
 
 def apply_points(run: Run, columns: PointColumns, *, identity: BatchIdentity) -> IngestResult:
-    """As apply_operations, for a batch that only logs points."""
-    return apply_operations(run, list(_as_operations(columns)), identity=identity)
+    """As apply_operations, for a batch that only logs points. To series that this process has seen before, that is one
+    write and nothing else."""
+    result = append_directly(run, columns, identity)
+    if result is None:
+        return apply_operations(run, list(_as_operations(columns)), identity=identity)
+    _help_to_flush(run.pk)
+    return result
+
+
+def _help_to_flush(run_id: int) -> None:
+    """When the flusher does not keep up, or is dead, requests do its work, so that the log stays small. Looked at once
+    in a while."""
+    known = memory.recall(run_id)
+    if known is not None and known.is_time_to_count() and count_unflushed(run_id) > MAX_UNFLUSHED_BATCHES:
+        store.flush(run_id)
 
 
 def _as_operations(columns: PointColumns) -> Iterator[Operation]:
@@ -111,65 +125,40 @@ class _Batch:
         self.operations = operations
         self.identity = identity
         self.is_edit = is_edit
-        self.writer = _writer_number(run, identity.writer) if identity.is_numbered else 0
+        self.writer = writer_of(run.pk, uuids.UUID(identity.writer)) if identity.is_numbered else None
         self.plan = BatchPlan({}, ())
         self.heads = b""
         self.first_ms = self.last_ms = 0
+        self.drops = False
+        self.sessions: list[str] = []
 
     def apply(self) -> IngestResult:
-        before = ReceivedBatch.objects.filter(run=self.run, digest=self._digest).first() if self._digest else None
-        is_repeated = before is not None or self._is_flushed_already()
+        is_repeated, before = self._look_back()
         if is_repeated and self.identity.is_numbered:
-            return IngestResult(0, tuple(_read_errors(before)), is_duplicate=True)
+            return IngestResult(0, before, is_duplicate=True)
         operations = _without_appends(self.operations) if is_repeated else self.operations
-        self.plan = BatchPlan(*self._known(operations))
+        self.plan = BatchPlan(*known_attributes(self.run, operations))
         for operation in operations:
             self.plan.add(operation)
         self._check_attribute_limit()
         self._write()
-        errors = list(dict.fromkeys([*_read_errors(before), *self.plan.errors]))
+        errors = tuple(dict.fromkeys([*before, *self.plan.errors]))
         self._remember(errors, is_repeated)
         failed = len({error.index for error in errors})
-        return IngestResult(len(self.operations) - failed, tuple(errors), is_duplicate=is_repeated)
+        return IngestResult(len(self.operations) - failed, errors, is_duplicate=is_repeated)
 
     @property
     def _digest(self) -> str:
         """What this batch is remembered by."""
-        if self.identity.is_numbered:
-            return f"{self.writer}:{self.identity.seq}"
-        return self.identity.digest
+        return f"{self.writer.number}:{self.identity.seq}" if self.writer else self.identity.digest
 
-    def _is_flushed_already(self) -> bool:
-        """Whether a numbered batch lies below its writer's watermark, where nothing more is remembered of it."""
-        if not self.identity.is_numbered:
-            return False
-        return has_received(self.run.pk, self.writer, self.identity.seq)
-
-    def _known(self, operations: Sequence[Operation]) -> tuple[dict[str, Existing], list[str]]:
-        """The run's attributes among the paths and their namespaces, and the paths that are namespaces in the run."""
-        paths = {operation.path for operation in operations if not path_problem(operation.path)}
-        wanted = sorted(paths.union(*(parents(path) for path in paths)) if paths else paths)
-        rows = Attribute.objects.filter(run=self.run)
-        existing: dict[str, Existing] = {}
-        for start in range(0, len(wanted), _IN_CHUNK):
-            found = rows.filter(definition__path__in=wanted[start : start + _IN_CHUNK])
-            for path, kind, pk in found.values_list("definition__path", "definition__kind", "definition_id"):
-                existing[path] = Existing(pk, AttributeKind(kind))
-        return existing, self._namespaces_among(sorted(paths - existing.keys()))
-
-    def _namespaces_among(self, paths: Sequence[str]) -> list[str]:
-        """Which of these new paths have attributes of the run below them; usually none."""
-        rows = Attribute.objects.filter(run=self.run)
-        namespaces: list[str] = []
-        for start in range(0, len(paths), 100):
-            some = paths[start : start + 100]
-            condition = below(some[0], "definition__path")
-            for path in some[1:]:
-                condition |= below(path, "definition__path")
-            inside = rows.filter(definition__project_id=self.run.project_id).filter(condition)
-            for path in inside.values_list("definition__path", flat=True)[:1000]:
-                namespaces += [parent for parent in parents(path) if parent in some]
-        return namespaces
+    def _look_back(self) -> tuple[bool, tuple[OperationError, ...]]:
+        """Whether the batch came before, and the errors it had then."""
+        if self.writer and not self.writer.has_received(self.identity.seq):
+            return False, ()
+        before = ReceivedBatch.objects.filter(run=self.run, digest=self._digest) if self._digest else None
+        errors = before.values_list("errors", flat=True).first() if before is not None else None
+        return self.writer is not None or errors is not None, tuple(OperationError(*error) for error in errors or ())
 
     def _check_attribute_limit(self) -> None:
         new = [plan for plan in self.plan.paths.values() if plan.is_new]
@@ -187,19 +176,33 @@ class _Batch:
         self._drop([plan for plan in plans if plan.drops_existing], with_attribute=True)
         self._drop([plan for plan in plans if plan.clears and plan.retained], with_attribute=False)
         kept = [plan for plan in plans if plan.kind is not None]
-        resolved = resolve_definitions(self.run.project_id, [(plan.path, plan.kind) for plan in kept if plan.kind])
-        ids = {path: pk for (path, _), pk in resolved.items()}
-        create_attributes(self.run, [ids[plan.path] for plan in kept if plan.is_new and plan.value is None])
-        write_values(self.run, [plan.value for plan in kept if plan.value is not None])
+        ids = self._create(kept)
         for plan in kept:
             self._write_links(plan, ids[plan.path])
         self._write_points(kept, ids)
         self._touch()
+        self._note(kept, ids)
+
+    def _create(self, plans: Sequence[PathPlan]) -> dict[str, int]:
+        """Make the attributes that are missing and set values; returns the definition id of each path."""
+        ids = {plan.path: plan.retained.definition_id for plan in plans if plan.retained}
+        new = [(plan.path, plan.kind) for plan in plans if plan.kind and plan.path not in ids]
+        ids |= {path: pk for (path, _), pk in resolve_definitions(self.run.project_id, new).items()}
+        create_attributes(self.run, [ids[plan.path] for plan in plans if plan.is_new and plan.value is None])
+        write_values(
+            self.run,
+            {ids[plan.path]: plan.value for plan in plans if plan.value is not None},
+            new={ids[plan.path] for plan in plans if plan.is_new},
+        )
+        return ids
 
     def _drop(self, plans: Sequence[PathPlan], *, with_attribute: bool) -> None:
         ids = [plan.existing.definition_id for plan in plans if plan.existing]
         if not ids:
             return
+        if not self.drops:
+            self.drops = True
+            self.run.attributes_version += 1  # what any process remembers of the run ends with it
         series = [each.existing.definition_id for each in plans if each.existing and each.existing.kind in _POINT_KINDS]
         if series:
             store.delete(self.run.pk, series)
@@ -226,37 +229,62 @@ class _Batch:
         if plan.files:
             append_files(self.run, definition_id, [point for each in plan.files for point in each.points])
 
-    def _write_points(self, plans: Sequence[PathPlan], ids: dict[str, int]) -> None:
+    def _write_points(self, plans: Sequence[PathPlan], ids: Mapping[str, int]) -> None:
         floats = {ids[plan.path]: pack_floats(plan.floats, self.plan.errors) for plan in plans if plan.floats}
         strings = {ids[plan.path]: pack_strings(plan.strings, self.plan.errors) for plan in plans if plan.strings}
         timestamps = [each.timestamps for each in floats.values() if len(each)]
         timestamps += [each.timestamps for each in strings.values() if len(each)]
-        if not timestamps and not self.identity.is_numbered:
+        if not timestamps and self.writer is None:
             return
-        seq = self.identity.seq if self.identity.is_numbered else _unique_seq(self.run)
-        self.heads = store.append(PointBatch(self.run.pk, self.writer, seq, floats, strings)).heads
         if timestamps:
             self.first_ms = min(int(each.min()) for each in timestamps)
             self.last_ms = max(int(each.max()) for each in timestamps)
-        if count_unflushed(self.run.pk) > MAX_UNFLUSHED_BATCHES:
-            store.flush(self.run.pk)  # the flusher does not keep up, or is dead: the request helps
+        if self.writer is None:
+            batch = PointBatch(self.run.pk, 0, unique_seq(), floats, strings, is_examined=self._is_first_of_session())
+        else:
+            self.writer.close_gap(self.identity.seq)
+            batch = PointBatch(self.run.pk, self.writer.number, self.identity.seq, floats, strings)
+        self.heads = store.append(batch, self.run).heads
+
+    def _is_first_of_session(self) -> bool:
+        """Whether the sender's session logs here for the first time, as far as is known: then its points may repeat
+        those of the session before."""
+        session = session_of(self.identity)
+        if session is None:
+            return True
+        known = memory.recall(self.run.pk)
+        if known is not None and self.identity.session in known.sessions:
+            return False
+        is_first = not LogSession.objects.filter(run=self.run, session=session).exists()
+        if is_first:
+            LogSession.objects.create(run=self.run, session=session)
+        self.sessions.append(self.identity.session)
+        return is_first
 
     def _touch(self) -> None:
+        """Write what the batch changes on the run's own row."""
         changes: dict[str, object] = {"touched_at": timezone.now()}
+        if self.last_ms > self.run.last_point_ms:
+            changes["last_point_ms"] = self.last_ms
         # The clients of the Neptune wire ping; their queue may also be sent long after they ended. Ours only log.
         is_heard = self.run.is_alive or self.identity.is_numbered
         if is_heard and not self.is_edit and self.run.finished_at is None:
             changes |= signs_of_life(self.run)
+        if self.drops:
+            changes["attributes_version"] = self.run.attributes_version
         failed = self.plan.paths.get("sys/failed")
         if failed is not None and failed.value is not None:
             changes["failed"] = bool(failed.value.value)
         Run.objects.filter(pk=self.run.pk).update(**changes)
 
     def _remember(self, errors: Sequence[OperationError], is_repeated: bool) -> None:
-        _keep_rejected(self.run, self._digest, errors, self.operations)
+        """Keep what tells this batch when it comes again. A numbered one is known by its number, so only its errors are
+        kept; of others, those that add points."""
+        keep_rejected(self.run, self._digest, errors, self.operations)
         if is_repeated or not self._digest:
             return
-        if self.identity.is_numbered or any(isinstance(operation, _APPENDS) for operation in self.operations):
+        has_points = any(isinstance(operation, _APPENDS) for operation in self.operations)
+        if errors if self.writer else has_points:
             ReceivedBatch.objects.create(
                 run=self.run,
                 digest=self._digest,
@@ -265,6 +293,17 @@ class _Batch:
                 last_ms=self.last_ms,
                 heads=self.heads,
             )
+
+    def _note(self, plans: Sequence[PathPlan], ids: Mapping[str, int]) -> None:
+        """Let the process remember, once this is committed, the series found or made, and who sent the batch."""
+        floats = {plan.path: ids[plan.path] for plan in plans if plan.kind is AttributeKind.FLOAT_SERIES}
+        texts = {plan.path: ids[plan.path] for plan in plans if plan.kind is AttributeKind.STRING_SERIES}
+        if not floats and not texts:
+            return
+        run_id, version = self.run.pk, self.run.attributes_version
+        writers = {self.identity.writer: self.writer.number} if self.writer else {}
+        sessions = self.sessions
+        transaction.on_commit(lambda: memory.remember(run_id, version, floats, texts, writers, sessions))
 
 
 def _without_appends(operations: Sequence[Operation]) -> list[Operation]:
@@ -281,57 +320,3 @@ def _without_appends(operations: Sequence[Operation]) -> list[Operation]:
         if not isinstance(operation, _APPENDS)
         and not (isinstance(operation, ClearSeries | DeleteAttribute) and operation.path in appended)
     ]
-
-
-def _writer_number(run: Run, writer: str) -> int:
-    """The number of a writer in its run, given on first sight. The caller holds the lock on the run."""
-    identity = uuids.UUID(writer)
-    known = Writer.objects.filter(run=run, uuid=identity).values_list("number", flat=True).first()
-    if known is not None:
-        return known
-    highest = Writer.objects.filter(run=run).aggregate(highest=Max("number"))["highest"] or 0
-    return Writer.objects.create(run=run, uuid=identity, number=highest + 1).number
-
-
-def _unique_seq(run: Run) -> int:
-    """A number no other unnumbered log row of the run has. The caller holds the lock on the run."""
-    highest = BatchLog.objects.filter(run=run, writer=0).aggregate(highest=Max("seq"))["highest"]
-    return 1 if highest is None else highest + 1
-
-
-def _read_errors(batch: ReceivedBatch | None) -> list[OperationError]:
-    return [OperationError(*error) for error in batch.errors] if batch else []
-
-
-def _keep_rejected(run: Run, batch: str, errors: Sequence[OperationError], operations: Sequence[Operation]) -> None:
-    if not errors or RejectedOperation.objects.filter(run=run).count() >= MAX_REJECTED_PER_RUN:
-        return
-    by_index = {operation.index: operation for operation in operations}
-    rows = []
-    for error in errors[:1000]:
-        operation = by_index.get(error.index)
-        excerpt = _excerpt(operation)
-        identity = f"{batch}|{error.index}|{error.path}|{error.code}|{excerpt}".encode(errors="replace")
-        rows.append(
-            RejectedOperation(
-                run=run,
-                path=_storable(error.path)[:1024],
-                operation=type(operation).__name__ if operation else "",
-                code=error.code,
-                message=_storable(error.message),
-                excerpt=excerpt,
-                digest=hashlib.sha256(identity).hexdigest(),
-            )
-        )
-    RejectedOperation.objects.bulk_create(rows, ignore_conflicts=True)
-
-
-def _excerpt(operation: Operation | None) -> str:
-    value = getattr(operation, "value", getattr(operation, "values", getattr(operation, "tags", "")))
-    if isinstance(value, str):
-        return _storable(value[:200])
-    return _storable(repr(value[:5] if isinstance(value, list | tuple) else value)[:200])
-
-
-def _storable(text: str) -> str:
-    return text.encode(errors="replace").decode().replace("\x00", "\N{REPLACEMENT CHARACTER}")

@@ -84,7 +84,9 @@ def _write_system_attributes(run: Run, name: str) -> None:
         values.append(("sys/custom_run_id", AttributeKind.STRING, run.custom_id))
     if name:
         values.append(("sys/name", AttributeKind.STRING, name))
-    write_values(run, [AssignValue(path=path, kind=kind, value=value) for path, kind, value in values])
+    ids = resolve_definitions(run.project_id, [(path, kind) for path, kind, _ in values])
+    assigned = {ids[path, kind]: AssignValue(path=path, kind=kind, value=value) for path, kind, value in values}
+    write_values(run, assigned, new=assigned)
 
 
 def _check_custom_id(custom_id: str) -> None:

@@ -6,27 +6,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
-import pytest
 from django.db import connection, transaction
 
-from projects.access import actor_for_user
-from projects.models import User
-from projects.services.projects import create_organization, create_project
 from runs.models import Run
 from runs.series import store
 from runs.series.base import PointBatch, SeriesKey
-from runs.services.runs import create_run
 from tests.runs.series.conftest import Recorder, floats
 
 BATCHES, SIZE = 60, 20
-
-
-@pytest.fixture
-def committed_run(transactional_db: None) -> Run:
-    user = User.objects.create_user("alice", email="alice@example.org", password="alice-password-1")
-    create_organization(owner=user, name="lab")
-    project = create_project(actor=actor_for_user(user), organization="lab", name="tutorial")
-    return create_run(project=project, owner=user)[0]
 
 
 def in_threads(*jobs: Callable[[], None]) -> None:
@@ -65,7 +52,8 @@ def test_nothing_is_lost_doubled_or_moved_while_all_work_at_once(committed_run: 
         while not done.is_set():
             store.flush(committed_run.pk)
 
-    in_threads(write_all, flush, flush, lambda: check_prefixes(shared, done))
+    cursor = store.read([shared], max_points=0)[0].cursor
+    in_threads(write_all, flush, flush, lambda: check_prefixes(shared, cursor, done))
     store.flush(committed_run.pk)
     found = recorder.values(shared)
     expected = [float(writer * 1000 + seq) for writer in writers for seq in range(1, BATCHES + 1)] * SIZE
@@ -75,10 +63,9 @@ def test_nothing_is_lost_doubled_or_moved_while_all_work_at_once(committed_run: 
     assert store.summaries(committed_run.pk)[shared.definition_id].count == len(expected)
 
 
-def check_prefixes(key: SeriesKey, done: Event) -> None:
+def check_prefixes(key: SeriesKey, cursor: str, done: Event) -> None:
     """What was read once must still be there, at the same steps, whenever it is read again."""
     before: list[float] = []
-    cursor = store.read([key], max_points=0)[0].cursor
     followed: list[float] = []
     while not done.is_set():
         now = store.read([key], max_points=10**6)[0].values.tolist()

@@ -1,0 +1,203 @@
+"""The statements that write a request's points, spelled out for each database.
+
+This is the one write that every logged point passes through, so it is worth its own SQL: on PostgreSQL it is a single
+prepared statement (one round trip, no planning, bytes sent as bytes), where the ORM would need a transaction with five
+and would send the payload as hexadecimal text. On SQLite, where a statement costs no round trip, it is two or three.
+
+Both begin with an UPDATE of the run's row. It takes the row's lock, so log ids are given in the order of commits, and
+it compares `attributes_version`: when it changes no row, what the caller knows of the run is out of date.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
+from django.utils import timezone
+
+from runs.models import BatchLog, ReceivedBatch, Run, Writer
+from runs.models.run import PING_TIMEOUT, TOUCH_GRAIN
+from runs.series.rows import LogRow
+
+_RUN = Run._meta.db_table
+_LOG = BatchLog._meta.db_table
+_RECEIVED = ReceivedBatch._meta.db_table
+_WRITER = Writer._meta.db_table
+
+
+@dataclass(frozen=True, slots=True)
+class BatchWrite:
+    """A batch as it is written: its rows (one at least), and who sent it.
+
+    With `writer` 0 it is remembered by `digest` and `heads`; otherwise by its number (`writer`, `seq`) alone.
+    """
+
+    run_id: int
+    attributes_version: int
+    rows: Sequence[LogRow]
+    writer: int
+    seq: int
+    digest: str = ""
+    heads: bytes = b""
+
+    @property
+    def first_ms(self) -> int:
+        return min(row.first_ms for row in self.rows)
+
+    @property
+    def last_ms(self) -> int:
+        return max(row.last_ms for row in self.rows)
+
+
+def write_batch(batch: BatchWrite) -> bool:
+    """Write the batch and note on the run that points came; whether it could be. No point is written, and the caller
+    must look closer, when the run is gone, its attributes changed, or the batch came before.
+
+    Outside a transaction it is committed when this returns. Raises DatabaseError.
+    """
+    if connection.vendor == "postgresql":
+        return _write_on_postgresql(batch)
+    with transaction.atomic():
+        return _write_on_sqlite(batch)
+
+
+# Indexed columns must rarely change: then the new version of the row stays on its page and no index is written. So
+# touched_at moves once in TOUCH_GRAIN.
+_TOUCH = f"""
+    UPDATE {_RUN} SET
+        last_point_ms = {{greatest}}(last_point_ms, %(last_ms)s),
+        touched_at = CASE WHEN touched_at < %(lately)s THEN %(now)s ELSE touched_at END,
+        running_seconds = running_seconds + CASE
+            WHEN finished_at IS NULL AND last_ping_at >= %(alive)s AND last_ping_at < %(now)s
+            THEN {{seconds}} ELSE 0 END,
+        last_ping_at = CASE
+            WHEN finished_at IS NULL AND (%(writer)s > 0 OR last_ping_at >= %(alive)s)
+            THEN %(now)s ELSE last_ping_at END
+    WHERE id = %(run_id)s AND attributes_version = %(version)s"""  # noqa: S608 - own names
+# A numbered batch may have been flushed, and then only the watermark knows it.
+_NOT_FLUSHED = f"""
+        AND NOT EXISTS (
+            SELECT 1 FROM {_WRITER} WHERE run_id = %(run_id)s AND number = %(writer)s AND last_seq >= %(seq)s)"""  # noqa: S608
+_LOG_COLUMNS = "(run_id, writer, seq, part, point_count, first_ms, last_ms, payload)"
+_RECEIVED_COLUMNS = "(run_id, digest, received_at, errors, first_ms, last_ms, heads)"
+_LOG_VALUES = "%(writer)s, %(seq)s, {part}, %(point_count)s, %(row_first_ms)s, %(row_last_ms)s, %(payload)s"
+_RECEIVED_VALUES = "%(digest)s, %(now)s, '[]'{json}, %(first_ms)s, %(last_ms)s, %(heads)s"
+
+
+def _parameters(batch: BatchWrite, whole: type[int]) -> dict[str, Any]:
+    row = batch.rows[0]
+    now = timezone.now()
+    return {
+        "run_id": whole(batch.run_id),
+        "version": whole(batch.attributes_version),
+        "now": now,
+        "lately": now - TOUCH_GRAIN,
+        "alive": now - PING_TIMEOUT,
+        "first_ms": whole(batch.first_ms),
+        "last_ms": whole(batch.last_ms),
+        "writer": whole(batch.writer),
+        "seq": whole(batch.seq),
+        "digest": batch.digest,
+        "heads": batch.heads,
+        "point_count": whole(row.point_count),
+        "row_first_ms": whole(row.first_ms),
+        "row_last_ms": whole(row.last_ms),
+        "payload": row.payload,
+    }
+
+
+# --- PostgreSQL -------------------------------------------------------------------------------------------------------
+
+_PG_TOUCH = _TOUCH.format(greatest="GREATEST", seconds="EXTRACT(EPOCH FROM %(now)s - last_ping_at)::float8")
+# The conditions on other tables are judged as of the statement's start, and the lock may come later. Should a flush end
+# in between, it took the batch's row away and moved the watermark, and neither could be seen: so a statement that
+# waited for a flush changes nothing.
+_PG_SAME_FLUSH = f"""
+        AND flush_count = (SELECT flush_count FROM {_RUN} WHERE id = %(run_id)s)
+        AND NOT EXISTS (SELECT 1 FROM {_LOG} WHERE run_id = %(run_id)s AND writer = %(writer)s AND seq = %(seq)s)"""  # noqa: S608
+_PG_NUMBERED = f"""
+    WITH run AS ({_PG_TOUCH}{_NOT_FLUSHED}{_PG_SAME_FLUSH} RETURNING id)
+    INSERT INTO {_LOG} {_LOG_COLUMNS} SELECT id, {_LOG_VALUES.format(part=0)} FROM run
+    ON CONFLICT DO NOTHING"""  # noqa: S608
+_PG_UNNUMBERED = f"""
+    WITH run AS ({_PG_TOUCH} RETURNING id),
+    received AS (
+        INSERT INTO {_RECEIVED} {_RECEIVED_COLUMNS} SELECT id, {_RECEIVED_VALUES.format(json="::jsonb")} FROM run
+        ON CONFLICT DO NOTHING RETURNING run_id)
+    INSERT INTO {_LOG} {_LOG_COLUMNS} SELECT run_id, {_LOG_VALUES.format(part=0)} FROM received"""  # noqa: S608
+_PG_FURTHER = f"INSERT INTO {_LOG} {_LOG_COLUMNS} VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"  # noqa: S608
+
+
+def _write_on_postgresql(batch: BatchWrite) -> bool:
+    if len(batch.rows) == 1 and not connection.in_atomic_block:
+        return _insert(batch)
+    with transaction.atomic():
+        if not _insert(batch):
+            return False
+        with _binary_cursor() as cursor:
+            for part, row in enumerate(batch.rows[1:], 1):
+                cursor.execute(_PG_FURTHER, (batch.run_id, batch.writer, batch.seq, part, *_row_values(row)))
+    return True
+
+
+def _insert(batch: BatchWrite) -> bool:
+    from psycopg.types.numeric import Int8  # one type for all numbers: a prepared statement is found by its types
+
+    with _binary_cursor() as cursor:
+        cursor.execute(_PG_NUMBERED if batch.writer else _PG_UNNUMBERED, _parameters(batch, Int8))
+        return bool(cursor.rowcount == 1)
+
+
+def _row_values(row: LogRow) -> tuple[int, int, int, bytes]:
+    return row.point_count, row.first_ms, row.last_ms, row.payload
+
+
+def _binary_cursor() -> CursorWrapper:
+    """A cursor that leaves parameters to the server. Django's own puts them into the text of the statement, which can't
+    be prepared then. It is wrapped as Django wraps its own: errors are Django's, and queries are counted in tests."""
+    from psycopg import Cursor
+
+    connection.ensure_connection()
+    raw = connection.connection
+    if raw.prepare_threshold is None and not connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"):
+        raw.prepare_threshold = 1  # Django's cursors never prepare. Behind a pooler of transactions, nothing may.
+    wrap = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
+    return wrap(Cursor(raw))  # type: ignore[arg-type]  # the stubs know wrapped cursors only
+
+
+# --- SQLite -----------------------------------------------------------------------------------------------------------
+
+_LITE_TOUCH = _TOUCH.format(greatest="MAX", seconds="(julianday(%(now)s) - julianday(last_ping_at)) * 86400.0")
+_LITE_RECEIVED = (
+    f"INSERT INTO {_RECEIVED} {_RECEIVED_COLUMNS} VALUES (%(run_id)s, {_RECEIVED_VALUES.format(json='')}) "  # noqa: S608
+    "ON CONFLICT DO NOTHING"
+)
+_LITE_LOG = f"INSERT INTO {_LOG} {_LOG_COLUMNS} VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING"  # noqa: S608
+
+
+def _write_on_sqlite(batch: BatchWrite) -> bool:
+    values = _parameters(batch, int)
+    for name in ("now", "lately", "alive"):
+        values[name] = _as_text(values[name])
+    with connection.cursor() as cursor:
+        cursor.execute(_LITE_TOUCH + _NOT_FLUSHED if batch.writer else _LITE_TOUCH, values)
+        if not cursor.rowcount:
+            return False
+        if not batch.writer:
+            cursor.execute(_LITE_RECEIVED, values)
+            if not cursor.rowcount:
+                return False
+        for part, row in enumerate(batch.rows):
+            cursor.execute(_LITE_LOG, (batch.run_id, batch.writer, batch.seq, part, *_row_values(row)))
+            if not cursor.rowcount:
+                return False
+    return True
+
+
+def _as_text(moment: datetime) -> str:
+    """A moment as Django's SQLite keeps it: text that sorts as time does."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ")

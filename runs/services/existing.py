@@ -1,0 +1,67 @@
+"""What a run has already at the paths that a batch names."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from django.db.models import QuerySet
+
+from runs.models import Attribute, AttributeKind, Run
+from runs.operations import Operation
+from runs.paths import below, parents, path_problem
+from runs.services import memory
+from runs.services.plan import Existing
+
+_IN_CHUNK = 500
+_NAMESPACES_AT_ONCE = 100
+# A batch with more new paths than this has the attributes of its run read as a whole, if they are not too many: the
+# first batch of a run brings its whole configuration.
+_MANY_PATHS = 100
+_FEW_ATTRIBUTES = 2000
+
+
+def known_attributes(run: Run, operations: Sequence[Operation]) -> tuple[dict[str, Existing], list[str]]:
+    """The run's attributes among the paths of the operations and their namespaces, and the paths that are namespaces in
+    the run. The caller holds the lock on the run."""
+    paths = {operation.path for operation in operations if not path_problem(operation.path)}
+    existing = _remembered(run, paths)
+    unknown = paths - existing.keys()
+    if not unknown:
+        return existing, []
+    rows = Attribute.objects.filter(run=run).order_by()
+    if len(unknown) > _MANY_PATHS and len(found := _read(rows[: _FEW_ATTRIBUTES + 1])) <= _FEW_ATTRIBUTES:
+        inside = {parent for path in found for parent in parents(path)}
+        return found | existing, sorted(unknown & inside)
+    wanted = sorted(unknown.union(*(parents(path) for path in unknown)))
+    for start in range(0, len(wanted), _IN_CHUNK):
+        existing |= _read(rows.filter(definition__path__in=wanted[start : start + _IN_CHUNK]))
+    return existing, _namespaces_among(run, sorted(unknown - existing.keys()))
+
+
+def _remembered(run: Run, paths: Collection[str]) -> dict[str, Existing]:
+    """The series that this process knows of. The run's row is locked, so its version is the truth."""
+    known = memory.recall(run.pk)
+    if known is None or known.version != run.attributes_version:
+        return {}
+    found = {path: Existing(known.floats[path], AttributeKind.FLOAT_SERIES) for path in paths if path in known.floats}
+    texts = {path: Existing(known.texts[path], AttributeKind.STRING_SERIES) for path in paths if path in known.texts}
+    return found | texts
+
+
+def _read(rows: QuerySet[Attribute]) -> dict[str, Existing]:
+    values = rows.values_list("definition__path", "definition__kind", "definition_id")
+    return {path: Existing(pk, AttributeKind(kind)) for path, kind, pk in values}
+
+
+def _namespaces_among(run: Run, paths: Sequence[str]) -> list[str]:
+    """Which of these new paths have attributes of the run below them; usually none."""
+    rows = Attribute.objects.filter(run=run, definition__project_id=run.project_id)
+    namespaces: list[str] = []
+    for start in range(0, len(paths), _NAMESPACES_AT_ONCE):
+        some = paths[start : start + _NAMESPACES_AT_ONCE]
+        condition = below(some[0], "definition__path")
+        for path in some[1:]:
+            condition |= below(path, "definition__path")
+        for path in rows.filter(condition).values_list("definition__path", flat=True)[:1000]:
+            namespaces += [parent for parent in parents(path) if parent in some]
+    return namespaces
