@@ -6,6 +6,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tracking_platform.settings")
 
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
+from django.db import connections
 
 _django = get_wsgi_application()
 
@@ -21,6 +22,7 @@ _http = ThreadedBridge(
     threads=settings.WEB_THREADS,
     streams=settings.WEB_STREAM_THREADS,
     spool_folder=settings.FILE_UPLOAD_TEMP_DIR,
+    release=connections.close_all,
 )
 _signals = SignalSockets()
 

@@ -6,6 +6,7 @@ import time
 import uuid as uuids
 from typing import Any
 
+from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiRequest, extend_schema
 from rest_framework import serializers
@@ -15,6 +16,7 @@ from rest_framework.response import Response
 from api.body import iterate_body
 from api.limits import INT64_MAX
 from api.pagination import decode_cursor, encode_cursor, page
+from api.received import ReceiveFirst, is_arriving_upload
 from api.v1.described import content_url
 from api.views import ApiView, created
 from api.wire import FiniteFloatField, Input, Output, PageQuery, PathField, SearchField, page_of
@@ -133,10 +135,12 @@ class RunFiles(ApiView):
         request={"application/octet-stream": OpenApiRequest(OpenApiTypes.BINARY)},
         responses={201: StoredFileAnswer},
     )
-    def put(self, request: Request, uuid: uuids.UUID) -> Response:
+    def put(self, request: Request, uuid: uuids.UUID) -> HttpResponse:
         run = access_run_by_uuid(self.actor, uuid, Action.LOG)
         query = self.query(UploadQuery)
         _check_kind(run, query)
+        if is_arriving_upload(request._request):
+            return ReceiveFirst()
         limit = max_file_bytes()
         file = store_bytes(run, iterate_body(request._request, limit=limit), limit=limit)
         _link(run, file, query)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from api.received import CAN_RECEIVE_FIRST, IS_WHOLE
 from tracking_platform.serving import bodies, bridge
 from tracking_platform.serving.bridge import ThreadedBridge
 
@@ -154,6 +155,103 @@ def test_an_answer_before_the_body_was_read_reaches_a_client_that_still_sends(se
     assert answer.sent[1]["more_body"] is True
 
 
+class ReceiveFirst(list[bytes]):
+    """What an application answers that wants the whole body first."""
+
+    receives_first = True
+
+
+def patient(seen):
+    """An application that asks for the whole body when it can have it; notes the input of each call."""
+
+    def application(environ, start_response):
+        seen.append(environ)
+        if environ.get(CAN_RECEIVE_FIRST):
+            return ReceiveFirst()
+        return echo(environ, start_response)
+
+    return application
+
+
+def test_a_body_is_received_first_when_the_application_wants_that(serve):
+    seen: list[dict[str, Any]] = []
+
+    told = json.loads(serve(patient(seen), Conversation(*[b"x" * MIB] * 3, b"end", headers=stated(3 * MIB + 3))).body)
+
+    assert (told["read"], told["CONTENT_LENGTH"]) == (3 * MIB + 3, str(3 * MIB + 3))
+    assert [bool(environ.get(IS_WHOLE)) for environ in seen] == [False, True]
+
+
+def test_a_slow_sender_whose_body_is_received_first_holds_no_thread(tmp_path):
+    """More of them than threads, and one who is fast."""
+    seen: list[dict[str, Any]] = []
+    server = ThreadedBridge(patient(seen), threads=1, streams=1, spool_folder=str(tmp_path))
+    slow = [Conversation(b"x" * 2 * MIB, headers=stated(3 * MIB), stalls=True) for _ in range(5)]
+    fast = Conversation(b"x" * 2 * MIB, headers=stated(2 * MIB))
+
+    async def talk() -> None:
+        tasks = [asyncio.create_task(server(each.scope, each.receive, each.send)) for each in slow]
+        while len(seen) < len(slow):
+            await asyncio.sleep(0.01)
+        await server(fast.scope, fast.receive, fast.send)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    try:
+        asyncio.run(talk())
+    finally:
+        server.close()
+
+    assert json.loads(fast.body)["read"] == 2 * MIB
+    assert not any(each.sent for each in slow)
+
+
+def test_a_sender_who_is_too_slow_is_told_while_the_body_is_received_first(serve, monkeypatch):
+    monkeypatch.setattr(bodies, "GRACE_SECONDS", 0.05)
+
+    answer = serve(patient([]), Conversation(b"x" * 2 * MIB, headers=stated(3 * MIB), stalls=True))
+
+    assert answer.status == 408
+
+
+def test_a_full_disk_is_told_as_a_passing_trouble(serve, monkeypatch):
+    def full(*_: object) -> None:
+        raise bodies.DiskFull
+
+    monkeypatch.setattr(bodies, "_write", full)
+
+    answer = serve(patient([]), Conversation(b"x" * 2 * MIB, headers=stated(2 * MIB)))
+
+    assert (answer.status, json.loads(answer.body)["code"]) == (503, "unavailable")
+
+
+def test_bodies_wait_in_turn_for_room_on_the_disk():
+    order: list[str] = []
+
+    async def take(room: bodies.Room, name: str, amount: int, leave: asyncio.Event) -> None:
+        async with room.taken(amount):
+            order.append(name)
+            await leave.wait()
+
+    async def talk() -> None:
+        room, leave, never = bodies.Room(10), asyncio.Event(), asyncio.Event()
+        first = asyncio.create_task(take(room, "first", 8, leave))
+        await asyncio.sleep(0)
+        gives_up = asyncio.create_task(take(room, "gives up", 9, never))
+        await asyncio.sleep(0)
+        others = [asyncio.create_task(take(room, name, size, leave)) for name, size in (("larger", 99), ("small", 1))]
+        await asyncio.sleep(0.01)
+        assert order == ["first"], "the small one does not overtake the larger one"
+        gives_up.cancel()
+        leave.set()
+        await asyncio.gather(first, *others)
+
+    asyncio.run(talk())
+
+    assert order == ["first", "larger", "small"]
+
+
 def test_a_header_with_an_underscore_is_left_out(serve):
     headers = [(b"x_token", b"forged"), (b"x-token", b"real"), (b"cookie", b"a=1"), (b"cookie", b"b=2")]
 
@@ -195,6 +293,70 @@ def test_a_client_that_takes_nothing_of_an_answer_is_dropped_and_the_answer_clos
 
     assert len(answer.sent) == 1
     assert file.closed
+
+
+def test_stalled_downloads_hold_up_neither_uploads_nor_pages_nor_other_downloads(tmp_path):
+    """Fifty clients that take nothing, with two threads of each kind."""
+    released: list[str] = []
+
+    def application(environ, start_response):
+        if environ["PATH_INFO"] != "/download":
+            return echo(environ, start_response)
+        start_response("200 OK", [])
+        return environ["wsgi.file_wrapper"](io.BytesIO(b"x" * bridge.FILE_BLOCK * 4))
+
+    class Stalled(Conversation):
+        async def send(self, event):
+            await super().send(event)
+            if len(self.sent) > 2:
+                await asyncio.Event().wait()
+
+    server = ThreadedBridge(
+        application,
+        threads=2,
+        streams=2,
+        spool_folder=str(tmp_path),
+        release=lambda: released.append(threading.current_thread().name),
+    )
+    stalled = [Stalled(path="/download") for _ in range(50)]
+    others = {
+        "page": Conversation(path="/page"),
+        "upload": Conversation(*[b"x" * MIB] * 3, headers=stated(3 * MIB)),
+        "download": Conversation(path="/download"),
+    }
+
+    async def talk() -> None:
+        tasks = [asyncio.create_task(server(each.scope, each.receive, each.send)) for each in stalled]
+        while not all(len(each.sent) > 2 for each in stalled):
+            await asyncio.sleep(0.01)
+        for each in others.values():
+            await server(each.scope, each.receive, each.send)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    try:
+        asyncio.run(talk())
+    finally:
+        server.close()
+
+    assert others["page"].status == 200
+    assert json.loads(others["upload"].body)["read"] == 3 * MIB
+    assert len(others["download"].body) == 4 * bridge.FILE_BLOCK
+    assert {name.partition("_")[0] for name in released} == {"stream", "lane-0", "lane-1"}
+
+
+def test_small_pieces_of_an_answer_are_sent_together(serve):
+    class Pieces(list[bytes]):
+        streaming = True
+
+    def application(environ, start_response):
+        start_response("200 OK", [])
+        return Pieces([b"a", b"", b"b" * bridge.SMALLEST_BLOCK, b"c"])
+
+    answer = serve(application, Conversation())
+
+    assert [len(event["body"]) for event in answer.sent[1:]] == [bridge.SMALLEST_BLOCK + 1, 1, 0]
 
 
 def test_an_application_that_fails_is_answered_for_without_details(serve, caplog):

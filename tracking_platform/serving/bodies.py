@@ -1,8 +1,9 @@
 """Request bodies on their way from the event loop to a thread.
 
 A body that fits BUFFERED is gathered before a thread is taken. A longer one with a stated length is piped: the
-application reads while it arrives. A longer one without a length goes to a temporary file first, because Django takes
-a request without CONTENT_LENGTH for one without a body.
+application reads while it arrives, or, once it knows that the sender may send this, asks for the whole of it in a
+temporary file, so that no thread waits for a slow sender. A longer one without a length goes to a temporary file in any
+case, because Django takes a request without CONTENT_LENGTH for one without a body.
 """
 
 from __future__ import annotations
@@ -10,14 +11,21 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
+from collections import deque
+from collections.abc import AsyncIterator
 from concurrent.futures import CancelledError
+from contextlib import asynccontextmanager
 from io import BytesIO
 from typing import IO
 
 from tracking_platform.serving.types import Receive, Scope
 
 BUFFERED = 1024 * 1024
-UNSTATED_LENGTH_LIMIT = 64 * 1024 * 1024
+UNSTATED_LENGTH_LIMIT = 150 * 1024 * 1024
+# Disk that bodies may take while they are received: those whose senders are known, and those without a length, whose
+# senders are not.
+SPOOLED_BYTES = 2 * 1024**3
+UNSTATED_SPOOLED_BYTES = 8 * UNSTATED_LENGTH_LIMIT
 DRAINED = 16 * 1024 * 1024
 GRACE_SECONDS = 20.0
 SLOWEST_BYTES_PER_SECOND = 1024
@@ -31,8 +39,52 @@ class LengthRequired(Exception):
     """The body has no stated length and is over UNSTATED_LENGTH_LIMIT."""
 
 
+class DiskFull(Exception):
+    """A body could not be written into its temporary file."""
+
+
 class Disconnected(OSError):
     """The client went away before its body was complete."""
+
+
+class Room:
+    """So many bytes of disk. Whoever finds too few left waits, in the order of coming; its sender waits with it."""
+
+    def __init__(self, size: int) -> None:
+        self._size = self._left = size
+        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+
+    @asynccontextmanager
+    async def taken(self, amount: int) -> AsyncIterator[None]:
+        amount = min(amount, self._size)
+        await self._take(amount)
+        try:
+            yield
+        finally:
+            self._left += amount
+            self._let_in()
+
+    async def _take(self, amount: int) -> None:
+        place = asyncio.get_running_loop().create_future()
+        self._waiting.append((amount, place))
+        self._let_in()
+        try:
+            await place
+        except asyncio.CancelledError:
+            if place.done() and not place.cancelled():
+                self._left += amount
+            self._let_in()
+            raise
+
+    def _let_in(self) -> None:
+        while self._waiting:
+            amount, place = self._waiting[0]
+            if not place.done():
+                if amount > self._left:
+                    return
+                self._left -= amount
+                place.set_result(None)
+            self._waiting.popleft()
 
 
 class BodyReader:
@@ -40,6 +92,7 @@ class BodyReader:
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         headers = dict(scope["headers"])
+        self.stated_length = _length(headers.get(b"content-length"))
         self.states_length = b"content-length" in headers
         # Without either header there is no body, and waiting for one costs more than looking.
         self.is_complete = not self.states_length and b"transfer-encoding" not in headers
@@ -74,26 +127,38 @@ class BodyReader:
             gathered += await self.chunk()
         return bytes(gathered)
 
-    async def spool(self, head: bytes, folder: str) -> tuple[IO[bytes], int]:
-        """The whole body as a temporary file and its length; LengthRequired when it is over the limit."""
-        stream = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - handed to the application, closed by the caller
-        length = len(head)
-        await asyncio.to_thread(stream.write, head)
-        while not self.is_complete:
-            chunk = await self.chunk()
-            length += len(chunk)
-            if length > UNSTATED_LENGTH_LIMIT:
-                stream.close()
-                raise LengthRequired
-            await asyncio.to_thread(stream.write, chunk)
-        stream.seek(0)
-        return stream, length
+    @asynccontextmanager
+    async def spooled(self, head: bytes, folder: str) -> AsyncIterator[tuple[IO[bytes], int]]:
+        """The whole body, of which `head` was read, as a temporary file, and its length. LengthRequired when none was
+        stated and it is over the limit."""
+        length, piece = 0, head
+        with tempfile.TemporaryFile(dir=folder) as stream:
+            while piece:
+                length += len(piece)
+                if not self.states_length and length > UNSTATED_LENGTH_LIMIT:
+                    raise LengthRequired
+                await asyncio.to_thread(_write, stream, piece)
+                piece = await self.gather(BUFFERED)
+            stream.seek(0)
+            yield stream, length
 
     async def drain(self) -> None:
         """Read and forget what is left, within limits: a client that still sends would miss the answer."""
         left = DRAINED
         while left > 0 and not self.is_complete:
             left -= len(await self.chunk())
+
+
+def _write(stream: IO[bytes], piece: bytes) -> None:
+    try:
+        stream.write(piece)
+        stream.flush()
+    except OSError as error:
+        raise DiskFull from error
+
+
+def _length(header: bytes | None) -> int:
+    return int(header) if header is not None and header.isdigit() and len(header) < 19 else 0
 
 
 class PipedBody:

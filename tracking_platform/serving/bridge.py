@@ -1,8 +1,10 @@
 """An ASGI application that runs a WSGI application on a fixed number of threads.
 
 Django's own ASGI handler takes a new thread, and with it a new database connection, for every request. Here the threads
-stay, so each keeps its connection. No thread waits for a slow client: small bodies are gathered by the event loop, and
-large bodies and long answers have threads of their own. `docs/decisions/serving.md` has the measurements.
+stay, so each keeps its connection. No thread waits for a slow client: small bodies are gathered by the event loop,
+large ones have threads of their own or lie in a file first, and a long answer takes a thread only to make its next
+block.
+`docs/decisions/0005-how-one-origin-is-served.md` has the measurements.
 """
 
 from __future__ import annotations
@@ -10,19 +12,36 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext, suppress
+from functools import partial
 from io import BytesIO
 from typing import IO, Any
 
-from tracking_platform.serving.bodies import BUFFERED, BodyReader, Disconnected, LengthRequired, PipedBody, TooSlow
+from api.received import CAN_RECEIVE_FIRST, IS_WHOLE
+from tracking_platform.serving.bodies import (
+    BUFFERED,
+    SPOOLED_BYTES,
+    UNSTATED_LENGTH_LIMIT,
+    UNSTATED_SPOOLED_BYTES,
+    BodyReader,
+    Disconnected,
+    DiskFull,
+    LengthRequired,
+    PipedBody,
+    Room,
+    TooSlow,
+)
 from tracking_platform.serving.environ import wsgi_environ
+from tracking_platform.serving.lanes import Lanes
 from tracking_platform.serving.types import Environ, Event, Headers, Receive, Scope, Send, WsgiApplication
 
 logger = logging.getLogger(__name__)
 
+LARGE = 4 * 1024 * 1024
 FILE_BLOCK = 256 * 1024
+SMALLEST_BLOCK = 64 * 1024
 SEND_SECONDS = 30.0  # a client that takes nothing of an answer for so long is dropped
 
 
@@ -49,6 +68,7 @@ class Answer:
         self.headers: Headers = []
         self.body = b""
         self.blocks: Iterable[bytes] | None = None
+        self.wants_whole_body = False
 
     def start(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> None:
         """WSGI's start_response."""
@@ -60,13 +80,27 @@ class Answer:
 
 
 class ThreadedBridge:
-    """`threads` answer requests; `streams` read large bodies and send long answers."""
+    """`threads` answer requests; `streams` read large bodies, and as many make the blocks of long answers. What those
+    hold, a database connection say, they give back with `release` when they have nothing more to do."""
 
-    def __init__(self, application: WsgiApplication, *, threads: int, streams: int, spool_folder: str) -> None:
+    def __init__(
+        self,
+        application: WsgiApplication,
+        *,
+        threads: int,
+        streams: int,
+        spool_folder: str,
+        release: Callable[[], object] = lambda: None,
+    ) -> None:
         self._application = application
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="request")
         self._streams = ThreadPoolExecutor(streams, thread_name_prefix="stream")
+        self._lanes = Lanes(streams, release)
+        self._release = release
         self._spool_folder = spool_folder
+        self._room, self._unstated_room = Room(SPOOLED_BYTES), Room(UNSTATED_SPOOLED_BYTES)
+        # A body of many megabytes takes memory while it is worked on: one at a time, and no thread waits for that.
+        self._large = asyncio.Semaphore(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         reader = BodyReader(scope, receive)
@@ -79,11 +113,15 @@ class ThreadedBridge:
             await _refuse(send, 408, "too_slow", "The request's body arrived too slowly.")
         except LengthRequired:
             await _refuse(send, 411, "length_required", "A body of this size needs a Content-Length header.")
+        except DiskFull:
+            logger.exception("A body could not be put on the disk.")
+            await _refuse(send, 503, "unavailable", "There is no room on the server's disk just now; send it again.")
 
     def close(self) -> None:
         """Wait for the requests in progress."""
         self._threads.shutdown()
         self._streams.shutdown(cancel_futures=True)
+        self._lanes.close()
 
     async def _answer(self, scope: Scope, reader: BodyReader) -> Answer:
         head = await reader.gather(BUFFERED)
@@ -91,12 +129,30 @@ class ThreadedBridge:
         if reader.is_complete:
             environ = wsgi_environ(scope, BytesIO(head), len(head) if head else None)
             return await loop.run_in_executor(self._threads, self._call, environ)
-        if reader.states_length:
-            environ = wsgi_environ(scope, PipedBody(head, reader, loop), None)
-            return await loop.run_in_executor(self._streams, self._call, environ)
-        stream, length = await reader.spool(head, self._spool_folder)
-        with stream:
-            return await loop.run_in_executor(self._streams, self._call, wsgi_environ(scope, stream, length))
+        if not reader.states_length:
+            async with self._unstated_room.taken(UNSTATED_LENGTH_LIMIT):
+                return await self._answer_whole(scope, reader, head)
+        environ = wsgi_environ(scope, PipedBody(head, reader, loop), None)
+        environ[CAN_RECEIVE_FIRST] = True
+        answer = await loop.run_in_executor(self._streams, self._call_on_stream, environ)
+        if not answer.wants_whole_body:
+            return answer
+        async with self._room.taken(reader.stated_length):
+            return await self._answer_whole(scope, reader, head)
+
+    async def _answer_whole(self, scope: Scope, reader: BodyReader, head: bytes) -> Answer:
+        """Receive the rest of the body into a file, then run the application."""
+        async with reader.spooled(head, self._spool_folder) as (stream, length):
+            environ = wsgi_environ(scope, stream, length)
+            environ[IS_WHOLE] = True
+            async with self._large if length > LARGE else nullcontext():
+                return await asyncio.get_running_loop().run_in_executor(self._streams, self._call_on_stream, environ)
+
+    def _call_on_stream(self, environ: Environ) -> Answer:
+        try:
+            return self._call(environ)
+        finally:
+            self._release()
 
     def _call(self, environ: Environ) -> Answer:
         """Run the application in this thread. A streaming answer is left to be sent block by block."""
@@ -107,6 +163,10 @@ class ThreadedBridge:
         except Exception:  # Django answers errors itself; here even that failed
             logger.exception("%s %s could not be answered.", environ["REQUEST_METHOD"], environ["PATH_INFO"])
             return _plain_answer(500, "internal_error", "Something went wrong here. The server's log has the details.")
+        if getattr(blocks, "receives_first", False):
+            _close(blocks)
+            answer.wants_whole_body = True
+            return answer
         if getattr(blocks, "streaming", False):
             answer.blocks = blocks
             return answer
@@ -123,12 +183,14 @@ class ThreadedBridge:
             await send(answer.event())
             await self._send_body(answer.body, reader, send)
             return
-        loop = asyncio.get_running_loop()
-        try:
-            await _in_time(send(answer.event()))
-            await loop.run_in_executor(self._streams, _pump, answer.blocks, send, loop)
-        finally:
-            await loop.run_in_executor(self._streams, _close, answer.blocks)
+        with self._lanes.enter() as lane:
+            try:
+                await _in_time(send(answer.event()))
+                blocks = iter(answer.blocks)
+                while block := await lane.run(partial(_next_block, blocks)):
+                    await _in_time(send({"type": "http.response.body", "body": block, "more_body": True}))
+            finally:
+                await lane.run(partial(_close, answer.blocks))
         with suppress(OSError):
             await send({"type": "http.response.body", "body": b""})
 
@@ -142,13 +204,17 @@ class ThreadedBridge:
         await send({"type": "http.response.body", "body": b""})
 
 
-def _pump(blocks: Iterable[bytes], send: Send, loop: asyncio.AbstractEventLoop) -> None:
-    """Send the blocks from this thread, each only after the one before was taken."""
+def _next_block(blocks: Iterator[bytes]) -> bytes:
+    """What is sent next; empty at the end. Small pieces are put together, since handing over costs the same for all."""
+    first = next((block for block in blocks if block), b"")
+    if not first or len(first) >= SMALLEST_BLOCK:
+        return first
+    gathered = bytearray(first)
     for block in blocks:
-        if not block:
-            continue
-        event = {"type": "http.response.body", "body": block, "more_body": True}
-        asyncio.run_coroutine_threadsafe(_in_time(send(event)), loop).result()
+        gathered += block
+        if len(gathered) >= SMALLEST_BLOCK:
+            break
+    return bytes(gathered)
 
 
 async def _in_time(sending: Any) -> None:

@@ -9,7 +9,7 @@ import sys
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
-_M_ARENA_MAX = -8
+_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # of mallopt(3)
 
 
 def die_with_parent(parent: int | None = None) -> None:
@@ -32,10 +32,12 @@ def name_process(name: str) -> None:
         _c_library().prctl(_PR_SET_NAME, name.encode()[:15])
 
 
-def use_few_memory_arenas() -> None:
-    """Let threads share two of the allocator's arenas: one for each thread would keep what each of them once freed."""
-    if sys.platform == "linux" and hasattr(library := _c_library(), "mallopt"):  # glibc; others have no arenas
+def give_memory_back() -> None:
+    """Let the C library keep little of what is freed: threads share two arenas, where each would have one of its own,
+    and large blocks go back to the system at once, where some of them would be kept once others were freed."""
+    if sys.platform == "linux" and hasattr(library := _c_library(), "mallopt"):  # glibc
         library.mallopt(_M_ARENA_MAX, 2)
+        library.mallopt(_M_MMAP_THRESHOLD, 1024 * 1024)
 
 
 def _c_library() -> ctypes.CDLL:

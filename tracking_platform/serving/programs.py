@@ -13,7 +13,7 @@ from django.urls import get_resolver
 
 from tracking_platform.celery import app
 from tracking_platform.serving.clock import start_clock
-from tracking_platform.serving.processes import use_few_memory_arenas
+from tracking_platform.serving.processes import give_memory_back
 from tracking_platform.serving.supervisor import Program
 from tracking_platform.serving.task_pool import TaskPool
 
@@ -46,7 +46,7 @@ def serve_web() -> None:
     from granian.log import LogLevels
     from granian.server.mp import MPServer
 
-    use_few_memory_arenas()
+    give_memory_back()
     multiprocessing.set_start_method("fork", force=True)
     has_tls = bool(settings.TLS_CERTIFICATE)
     MPServer(
@@ -71,7 +71,7 @@ def run_tasks() -> int:
     """A Celery worker, whose processes are forked in turn, and the clock that says when periodic tasks are due."""
     # Celery warns of root because messages could be pickled; ours are JSON.
     warnings.filterwarnings("ignore", module="celery.platforms")
-    use_few_memory_arenas()
+    give_memory_back()
     start_clock(app)
     worker = app.Worker(
         pool_cls=TaskPool,

@@ -12,14 +12,14 @@ from typing import Any
 import orjson
 from django.http import HttpRequest
 
-from api.body import MalformedBody, announced_length, iterate_body
+from api.body import MalformedBody, iterate_body
+from api.received import Body
 from projects.exceptions import TooLarge
 from runs.services.uploads import RangeMismatch
 
 MAX_JSON_BYTES = 150 * 1024 * 1024
-# A body of objects takes many times its size once parsed. Points in a body of full size are just below this number.
-MAX_JSON_VALUES = 9_000_000
-LARGE_BYTES = 4 * 1024 * 1024
+# What is parsed at once, a short body or a slice of a long one, takes many times its size as objects.
+MAX_JSON_VALUES = 2_000_000
 # The clients' uploads look for this text and then begin the file again: only for a true mismatch.
 RANGE_MISMATCH = "Length of stream does not match given range"
 _STRUCTURE = (b"{", b"[", b",")
@@ -35,11 +35,10 @@ def upload_pieces(request: HttpRequest, *, limit: int) -> Iterator[bytes]:
         raise RangeMismatch(RANGE_MISMATCH) from error
 
 
-def room_for(request: HttpRequest) -> AbstractContextManager[object]:
-    """Hold this while a body is read and worked on: large ones wait for each other, so that memory stays bounded.
-    Waiting is better than refusing: some clients lose a batch that is refused."""
-    length = announced_length(request)
-    return _one_large_body if length is None or length > LARGE_BYTES else nullcontext()
+def room_for(body: Body) -> AbstractContextManager[object]:
+    """Hold this while a body is worked on: long ones wait for each other, so that memory stays bounded. Waiting is
+    better than refusing: some clients lose a batch that is refused."""
+    return nullcontext() if isinstance(body, bytes) else _one_large_body
 
 
 def parse_json(body: bytes) -> Any:

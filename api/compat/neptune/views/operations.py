@@ -10,20 +10,22 @@ from typing import Any
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from api.body import MalformedBody, read_body
+from api.body import MalformedBody
 from api.compat.neptune.answers import json_answer
 from api.compat.neptune.authentication import LoggingAuthentication, LoggingClient
-from api.compat.neptune.body import MAX_JSON_BYTES, check_value_count, parse_json, room_for
+from api.compat.neptune.body import MAX_JSON_BYTES, parse_json, room_for
 from api.compat.neptune.images import ImageShelf
 from api.compat.neptune.views.base import WireView, container_by_identifier, parameter, raw, uuid_from
-from api.compat.neptune.wire.operations import read_batch
+from api.compat.neptune.wire.large import read_large
+from api.compat.neptune.wire.operations import KeepImage, read_batch
 from api.compat.neptune.wire.points import read_points
 from api.compat.neptune.wire.values import BadValue
+from api.received import Body, ReceiveFirst, is_arriving, received_body
 from projects.access import Action, Actor
 from projects.exceptions import NotFound
 from runs.log_access import access_run_to_log
 from runs.models import Run
-from runs.operations import BatchIdentity, Operation, OperationError
+from runs.operations import BatchIdentity, Operation, OperationError, PointColumns
 from runs.services.ingest import apply_operations, apply_points
 
 MAX_ERRORS_ANSWERED = 1000
@@ -39,8 +41,10 @@ class OperationsView(WireView):
         client = request.auth
         assert isinstance(client, LoggingClient)  # noqa: S101 - what LoggingAuthentication returns
         run = _run(client.actor, parameter(request, "experimentId"))
-        with room_for(raw(request)):
-            errors = _apply(run, read_body(raw(request), limit=MAX_JSON_BYTES), client.session)
+        if is_arriving(raw(request), limit=MAX_JSON_BYTES):
+            return ReceiveFirst()
+        with received_body(raw(request), limit=MAX_JSON_BYTES) as body, room_for(body):
+            errors = _apply(run, body, client.session)
         return json_answer(operation_errors(errors))
 
 
@@ -53,27 +57,32 @@ def _run(actor: Actor, identifier: str) -> Run:
     return container_by_identifier(actor, identifier, Action.LOG)
 
 
-def _apply(run: Run, body: bytes, session: str) -> list[OperationError]:
+def _apply(run: Run, body: Body, session: str) -> list[OperationError]:
     # The same bytes are the same batch: its points carry the time at which they were logged. Half of SHA-256 is enough
     # to tell batches apart, and processors that compute it themselves do so twice as fast as BLAKE2.
     identity = BatchIdentity(digest=hashlib.sha256(body).hexdigest()[:DIGEST_LENGTH], session=session)
-    check_value_count(body)
-    columns = read_points(body)
+    read = _read(run, body)
     result = (
-        apply_operations(run, _read_operations(run, body), identity=identity)
-        if columns is None
-        else apply_points(run, columns, identity=identity)
+        apply_points(run, read, identity=identity)
+        if isinstance(read, PointColumns)
+        else apply_operations(run, read, identity=identity)
     )
     return sorted(result.errors, key=lambda error: error.index)
 
 
-def _read_operations(run: Run, body: bytes) -> list[Operation]:
+def _read(run: Run, body: Body) -> PointColumns | Sequence[Operation]:
+    if isinstance(body, bytes) and (columns := read_points(body)) is not None:
+        return columns
     with ImageShelf(run) as shelf:
-        try:
-            read = read_batch(parse_json(body), shelf.keep)
-        except BadValue as problem:
-            raise MalformedBody(str(problem), position=0) from None
-        return shelf.stored(read)
+        read = _read_short(body, shelf.keep) if isinstance(body, bytes) else read_large(body, shelf.keep)
+        return read if isinstance(read, PointColumns) else shelf.stored(read)
+
+
+def _read_short(body: bytes, keep_image: KeepImage) -> list[Operation]:
+    try:
+        return read_batch(parse_json(body), keep_image)
+    except BadValue as problem:
+        raise MalformedBody(str(problem), position=0) from None
 
 
 def operation_errors(errors: Sequence[OperationError]) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from api.compat.neptune.answers import json_answer
 from api.compat.neptune.body import RANGE_MISMATCH, upload_pieces
 from api.compat.neptune.views.base import WireView, container_of, parameter, raw, whole_number
 from api.compat.neptune.views.operations import operation_errors
+from api.received import ReceiveFirst, is_arriving_upload
 from projects.access import Action
 from projects.exceptions import Conflict, InvalidInput, TooLarge
 from runs.files.archives import member_path_problem
@@ -43,6 +44,8 @@ class FileUploadView(WireView):
         run = _target(request)
         extension = _extension(request)
         path = parameter(request, "attribute")
+        if is_arriving_upload(raw(request)):
+            return ReceiveFirst()
         file = store_bytes(run, upload_pieces(raw(request), limit=max_file_bytes()))
         return _linked(run, AssignFile(path=path, file=file, extension=extension))
 
@@ -53,6 +56,8 @@ class FileSetUploadView(WireView):
         run = _target(request)
         path = parameter(request, "attribute")
         member = _member_path(request)
+        if is_arriving_upload(raw(request)):
+            return ReceiveFirst()
         file = store_bytes(run, upload_pieces(raw(request), limit=max_file_bytes()))
         return _linked(run, AddFiles(path=path, members={member: file}))
 
@@ -84,6 +89,8 @@ class UploadPartView(WireView):
         run = _target(request)
         first_byte, length, total = parse_range(request.META.get("HTTP_X_RANGE", ""))
         number = whole_number(request, "uploadPartIdx", highest=2**31 - 1)
+        if is_arriving_upload(raw(request)):
+            return ReceiveFirst()
         body = upload_pieces(raw(request), limit=MAX_PART_BYTES)
         write_part(parameter(request, "uploadId"), run, number, first_byte, total, body, length=length)
         return json_answer({"errors": []})
