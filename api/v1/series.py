@@ -15,7 +15,7 @@ from api.pagination import MAX_CURSOR_LENGTH
 from api.views import ApiView
 from api.wire import FiniteFloatField, FloatColumn, Input, Output, PathField
 from projects.access import Action
-from projects.exceptions import InvalidInput, NotFound
+from projects.exceptions import InvalidInput
 from runs.access import access_run_by_uuid
 from runs.models import Run
 from runs.selectors.series import float_page, read_added, read_chart, string_page
@@ -93,14 +93,10 @@ def _added(run: Run, query: dict[str, Any]) -> list[dict[str, Any]]:
     paths, cursors = query["path"], query["cursor"]
     if len(paths) != len(cursors):
         raise InvalidInput(f"There are {len(cursors)} cursors for {len(paths)} paths.", field="cursor")
-    series = []
-    for path, cursor in zip(paths, cursors, strict=True):
-        try:
-            points = read_added(run, path, cursor, max_points=query["max_points"])
-        except NotFound:  # deleted since the cursor was given out
-            points = None
-        series.append({**_describe(path, points), "reset": points is None})
-    return series
+    added = read_added(
+        [(run, path, cursor) for path, cursor in zip(paths, cursors, strict=True)], max_points=query["max_points"]
+    )
+    return [{**_describe(path, points), "reset": points is None} for path, points in zip(paths, added, strict=True)]
 
 
 def _describe(path: str, points: SeriesSlice | None) -> dict[str, Any]:

@@ -37,14 +37,23 @@ def read_chart(
     keys = _float_keys(runs, paths)
     wanted = [(run, path) for path in dict.fromkeys(paths) for run in runs if (run.pk, path) in keys]
     slices = store.read(
-        [keys[run.pk, path] for run, path in wanted], max_points=max_points, first=first, last=last, axis=axis
+        [keys[run.pk, path] for run, path in wanted],
+        max_points=max_points,
+        first=first,
+        last=last,
+        axis=axis,
+        starts={run.pk: int(run.created_at.timestamp() * 1000) for run in runs},
     )
     return [ChartLine(run, path, points) for (run, path), points in zip(wanted, slices, strict=True)]
 
 
-def read_added(run: Run, path: str, cursor: str, *, max_points: int) -> SeriesSlice | None:
-    """The points of a float series that came after `cursor` was given out, or None: read the series again."""
-    return store.read_since(_key(run, path, AttributeKind.FLOAT_SERIES), cursor, max_points=max_points)
+def read_added(wanted: Sequence[tuple[Run, str, str]], *, max_points: int) -> list[SeriesSlice | None]:
+    """For each (run, path, cursor) the points of the float series that came after the cursor was given out, or None:
+    read the series again. The number of queries does not depend on the number of series."""
+    keys = _float_keys(list({run.pk: run for run, _, _ in wanted}.values()), [path for _, path, _ in wanted])
+    known = [(keys[run.pk, path], cursor) for run, path, cursor in wanted if (run.pk, path) in keys]
+    added = iter(store.read_since(known, max_points=max_points))
+    return [next(added) if (run.pk, path) in keys else None for run, path, _ in wanted]
 
 
 def float_page(run: Run, path: str, *, offset: int, limit: int) -> SeriesSlice:

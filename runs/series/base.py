@@ -71,8 +71,12 @@ class PointBatch:
 
 
 class Axis(StrEnum):
+    """What positions of a chart are: steps, milliseconds since 1970, or milliseconds since the run began: since its
+    start, or the earliest timestamp of the series where that is earlier (see SeriesSlice.origin)."""
+
     STEP = "step"
     TIME = "time"
+    RELATIVE = "relative"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,8 @@ class SeriesSlice:
     """Points of one float series, ordered by step.
 
     `total` counts the points stored in the range asked for, `len(steps)` those returned; `is_exact` says whether they
-    are all of them. `cursor` is opaque: passed to `read_since` it asks for what was added after this answer.
+    are all of them. `cursor` is opaque: passed to `read_since` it asks for what was added after this answer. `origin`
+    is the moment (ms) that the relative axis of this series counts from.
     """
 
     key: SeriesKey
@@ -96,6 +101,7 @@ class SeriesSlice:
     total: int
     is_exact: bool
     cursor: str = ""
+    origin: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,13 +169,16 @@ class SeriesStore(Protocol):
         first: float | None = None,
         last: float | None = None,
         axis: Axis = Axis.STEP,
+        starts: Mapping[int, int] | None = None,
     ) -> list[SeriesSlice]:
         """At most `max_points` points of each float series with `first` <= position <= `last` on the axis (ms for
-        TIME), in the order of `keys`. A series that does not exist is empty."""
+        TIME and RELATIVE), in the order of `keys`. A series that does not exist is empty. `starts` says when runs
+        began (ms by run id). The number of queries does not depend on that of the series."""
 
-    def read_since(self, key: SeriesKey, cursor: str, *, max_points: int) -> SeriesSlice | None:
-        """The points added after `cursor` was given out, or None when earlier points changed too and the reader must
-        read the range again."""
+    def read_since(self, wanted: Sequence[tuple[SeriesKey, str]], *, max_points: int) -> list[SeriesSlice | None]:
+        """For each float series and cursor the first `max_points` points added after the cursor was given out, or None
+        when earlier points changed too and the reader must read the range again. The number of queries does not depend
+        on that of the series."""
 
     def read_page(self, key: SeriesKey, *, offset: int, limit: int) -> SeriesSlice:
         """Points number `offset` to `offset + limit - 1` by step, exact; `total` counts the whole series."""

@@ -34,7 +34,7 @@ CHUNK_COLUMNS = (
     "checksum",
 )
 FACT_COLUMNS = ("finite_count", "minimum", "maximum", "total", "sum_squares")  # of full chunks only
-BLOB_COLUMNS = ("rollup_512", "rollup_64", "data")
+BLOB_COLUMNS = ("outline", "rollup_512", "rollup_64", "data")
 SUMMARY_COLUMNS: dict[str, type] = {
     "flags": np.int64,
     "number": np.float64,

@@ -16,7 +16,7 @@ from runs.series.base import Integers
 from runs.series.chunks import FULL
 from runs.series.points import Points
 from runs.series.quarantine import set_aside
-from runs.series.rollups import COARSE, FINE, rollup
+from runs.series.rollups import COARSE, FINE, outline, rollup
 from runs.series.statistics import statistics
 from runs.series.summary import Summary, write_summaries
 
@@ -47,11 +47,11 @@ class Changes:
         """Add a chunk of points in step order."""
         codec, data = chunks.encode(points, level=level)
         facts: Sequence[float | None] = _NO_FACTS
-        rollups: tuple[bytes | None, bytes | None] = (None, None)
+        rollups: tuple[bytes | None, ...] = (None, None, None)
         if level == FULL and not points.is_text:
             figures = statistics(points)
             facts = figures.finite_count, figures.minimum, figures.maximum, figures.total, figures.sum_squares
-            rollups = rollup(points, COARSE), rollup(points, FINE)
+            rollups = outline(points), rollup(points, COARSE), rollup(points, FINE)
         self.chunks.append(
             (
                 definition_id,

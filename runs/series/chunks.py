@@ -13,7 +13,7 @@ import logging
 import struct
 import zlib
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
@@ -24,9 +24,6 @@ try:
     from pcodec import ChunkConfig, standalone
 except ImportError:  # no wheel for this platform: chunks are larger, nothing else changes
     standalone = None
-
-if TYPE_CHECKING:
-    from runs.series.layout import ChunkFacts
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +37,21 @@ class Codec(IntEnum):
     RAW = 0
     PCO = 1
     TEXT = 2
+
+
+class Stored(Protocol):
+    """What must be known of a chunk to decode it."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def run_id(self) -> int: ...
+    @property
+    def codec(self) -> int: ...
+    @property
+    def checksum(self) -> int: ...
+    @property
+    def point_count(self) -> int: ...
 
 
 def encode(points: Points, *, level: int) -> tuple[Codec, bytes]:
@@ -64,7 +76,7 @@ def checksum(data: bytes) -> int:
     return zlib.crc32(data)
 
 
-def decode(chunk: ChunkFacts, data: bytes) -> Points:
+def decode(chunk: Stored, data: bytes) -> Points:
     """The points of a chunk. A damaged one is reported in the log and has none: it must not hide the others."""
     is_text = chunk.codec == Codec.TEXT
     if checksum(data) != chunk.checksum:

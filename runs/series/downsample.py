@@ -5,8 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from runs.series.base import Axis, Floats
+from runs.series.base import Axis, Floats, Integers
 from runs.series.points import Points
+
+_FINITE, _NAN, _INFINITY, _MINUS_INFINITY = range(4)
+
+
+def interval_count(max_points: int) -> int:
+    """The intervals of a chart of finite values: each may show two points, and the first and the last one stay."""
+    return (max_points - 2) // 2
 
 
 def downsample(points: Points, max_points: int, axis: Axis, begins: Floats | None = None) -> Points:
@@ -17,28 +24,31 @@ def downsample(points: Points, max_points: int, axis: Axis, begins: Floats | Non
     a gap or a spike never disappears. Equal input gives equal output; with enough room all points are returned.
     `begins` are positions on the axis that decide the interval of each point instead of its own: where the block begins
     that the point is an extreme of.
+
+    Where time goes back from one step to the next (a run resumed elsewhere), the axis goes on from there: intervals
+    hold points that follow each other, never some from before and some from after.
     """
     if len(points) <= max_points:
         return points
     if max_points < 3:
         return points[[0, -1][2 - max(max_points, 0) :]]
     classes = _classes(points.values)
-    bucket_count = (max_points - 2) // (len(classes) + 1 if 0 in classes else len(classes))
-    chosen = {0, len(points) - 1}
-    if bucket_count:
-        buckets = _buckets(_positions(points, axis) if begins is None else begins, bucket_count)
+    count = (max_points - 2) // (len(classes) + 1 if _FINITE in classes else len(classes))
+    chosen = [np.array([0, len(points) - 1])]
+    if count:
+        buckets = _buckets(_positions(points, axis) if begins is None else begins, count)
         for each, members in classes.items():
-            chosen.update(_extremes(points, buckets, members) if each == 0 else _first_of_each(buckets, members))
-    return points[np.array(sorted(chosen))]
+            chosen += _extremes(points, buckets, members) if each == _FINITE else [members[_starts(buckets[members])]]
+    return points[np.unique(np.concatenate(chosen))]
 
 
-def _classes(values: NDArray[np.float64]) -> dict[int, NDArray[np.int64]]:
-    """The indices of finite values (0), NaN (1), Infinity (2) and -Infinity (3), without empty classes."""
+def _classes(values: Floats) -> dict[int, Integers]:
+    """The indices of finite values, NaN, Infinity and -Infinity, without empty classes."""
     finite = np.isfinite(values)
     if finite.all():
-        return {0: np.arange(len(values))}
-    masks = [finite, np.isnan(values), values == np.inf, values == -np.inf]
-    return {number: np.flatnonzero(mask) for number, mask in enumerate(masks) if mask.any()}
+        return {_FINITE: np.arange(len(values))}
+    masks = {_FINITE: finite, _NAN: np.isnan(values), _INFINITY: values == np.inf, _MINUS_INFINITY: values == -np.inf}
+    return {each: np.flatnonzero(mask) for each, mask in masks.items() if mask.any()}
 
 
 def _positions(points: Points, axis: Axis) -> Floats:
@@ -46,36 +56,29 @@ def _positions(points: Points, axis: Axis) -> Floats:
 
 
 def _buckets(positions: Floats, count: int) -> NDArray[np.int64]:
-    """The interval each point lies in."""
-    low, high = float(positions.min()), float(positions.max())
+    """The interval each point lies in; they never fall."""
+    with np.errstate(over="ignore"):
+        steps = np.diff(positions)
+    if bool(np.any(steps < 0)):
+        positions = np.concatenate([[0.0], np.cumsum(np.maximum(steps, 0))])
+    low, high = float(positions[0]), float(positions[-1])
     width = high / count - low / count  # never overflows
     if width <= 0:
         return np.arange(len(positions)) * count // len(positions)  # all at one moment: by order
     return np.clip(((positions - low) / width).astype(np.int64), 0, count - 1)
 
 
-def _extremes(points: Points, buckets: NDArray[np.int64], members: NDArray[np.int64]) -> list[int]:
+def _extremes(points: Points, buckets: NDArray[np.int64], members: Integers) -> list[Integers]:
     """The places of the first smallest and the first largest value of each bucket."""
-    members = _grouped(buckets, members)
-    starts = _starts(buckets[members])
+    inside = buckets[members]
+    starts = _starts(inside)
     values = points.values[members]
     lengths = np.diff(starts, append=len(members))
-    chosen: list[int] = []
+    chosen = []
     for extreme in (np.minimum, np.maximum):
-        matches = members[values == np.repeat(extreme.reduceat(values, starts), lengths)]
-        chosen += matches[_starts(buckets[matches])].tolist()
+        matches = np.flatnonzero(values == np.repeat(extreme.reduceat(values, starts), lengths))
+        chosen.append(members[matches[_starts(inside[matches])]])
     return chosen
-
-
-def _first_of_each(buckets: NDArray[np.int64], members: NDArray[np.int64]) -> list[int]:
-    members = _grouped(buckets, members)
-    return members[_starts(buckets[members])].tolist()  # type: ignore[no-any-return]
-
-
-def _grouped(buckets: NDArray[np.int64], members: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The members ordered by bucket; by step they are already, by time as long as the clock did not go back."""
-    found = buckets[members]
-    return members if np.all(found[1:] >= found[:-1]) else members[np.argsort(found, kind="stable")]
 
 
 def _starts(buckets: NDArray[np.int64]) -> NDArray[np.int64]:

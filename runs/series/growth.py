@@ -31,7 +31,7 @@ from runs.series.tail import LogColumns
 _ATTRIBUTE_COLUMNS = ("definition_id", "id", *bulk.SUMMARY_COLUMNS)
 _EXACT = 2.0**52
 _HIGHEST = sys.float_info.max
-_NOTHING = (None,) * (len(bulk.FACT_COLUMNS) + 2)  # an open chunk has neither facts nor rollups
+_NOTHING = (None,) * (len(bulk.FACT_COLUMNS) + 3)  # an open chunk has neither facts nor outline nor rollups
 
 
 @dataclass(slots=True)

@@ -32,10 +32,6 @@ class ChunkFacts(NamedTuple):
     codec: int
     checksum: int
     generation: int
-    has_rollup: bool
-
-
-_FACT_COLUMNS = (*ChunkFacts._fields[:-1], "rollup_64 IS NOT NULL")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,8 +90,7 @@ def _with_late(series: Sequence[ChunkFacts], late: Points) -> Iterator[Segment]:
 def chunk_facts(rows: QuerySet[Chunk]) -> dict[tuple[int, int], list[ChunkFacts]]:
     """The chunks of a query without their bytes, by (run, definition) and in step order."""
     found: dict[tuple[int, int], list[ChunkFacts]] = {}
-    rows = rows.annotate(has_rollup=Q(rollup_64__isnull=False)).order_by("run_id", "definition_id", "first_step")
-    for row in rows.values_list(*ChunkFacts._fields):
+    for row in rows.order_by("run_id", "definition_id", "first_step").values_list(*ChunkFacts._fields):
         facts = ChunkFacts(*row)
         found.setdefault((facts.run_id, facts.definition_id), []).append(facts)
     return found
@@ -105,7 +100,7 @@ def open_chunks(run_id: int, definition_ids: Sequence[int]) -> dict[int, list[Ch
     """The open chunks of these series in step order."""
     found: dict[int, list[ChunkFacts]] = {}
     order = f"AND level = {chunks.OPEN} ORDER BY first_step"
-    for row in bulk.select(Chunk._meta.db_table, _FACT_COLUMNS, run_id, definition_ids, order):
+    for row in bulk.select(Chunk._meta.db_table, ChunkFacts._fields, run_id, definition_ids, order):
         facts = ChunkFacts(*row)
         found.setdefault(facts.definition_id, []).append(facts)
     return found
@@ -129,15 +124,6 @@ def load_data(segments: Iterable[Segment]) -> dict[int, bytes]:
 
 def read_data(ids: Sequence[int]) -> dict[int, bytes]:
     return bulk.read_blobs(Chunk._meta.db_table, "data", ids)
-
-
-def read_rollups(ids: Sequence[int], block: int) -> dict[int, bytes]:
-    """The rollups of these chunks by chunk id."""
-    found: dict[int, bytes] = {}
-    for some in slices(ids, _IDS_AT_ONCE):
-        rows = Chunk.objects.filter(pk__in=some).values_list("id", f"rollup_{block}")
-        found.update((pk, bytes(raw)) for pk, raw in rows)
-    return found
 
 
 def slices(ids: Collection[int], size: int) -> Iterator[list[int]]:

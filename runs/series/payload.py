@@ -96,6 +96,18 @@ def decode(payload: bytes, wanted: Collection[int] | None = None) -> Iterator[Bl
         yield _block(ids[float_count:], counts[float_count:], is_wanted[float_count:], points)
 
 
+def float_block(payload: bytes) -> Block | None:
+    """The float points alone: text is not decoded."""
+    version, float_count, string_count, _ = _HEADER.unpack_from(payload)
+    if not float_count or version != VERSION:
+        return next(decode(payload)) if version != VERSION else None
+    ids = np.frombuffer(payload, "<i8", float_count, _HEADER.size)
+    series_count = float_count + string_count
+    counts = np.frombuffer(payload, "<u4", float_count, _HEADER.size + 8 * series_count)
+    points = read_float_columns(payload, int(counts.sum()), _HEADER.size + 12 * series_count)
+    return Block(np.repeat(ids, counts), points)
+
+
 def _block(ids: Integers, counts: NDArray[np.uint32], is_wanted: NDArray[np.bool_], points: Points) -> Block:
     definition_ids = np.repeat(ids, counts)
     if is_wanted.all():

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from django.db import transaction
 from django.db.models import F
@@ -21,7 +20,6 @@ from runs.series.base import (
     StringPage,
 )
 from runs.series.current import current_summaries
-from runs.series.drawing import Window
 from runs.series.flush import flush
 from runs.series.layout import slices
 
@@ -46,13 +44,12 @@ class DatabaseSeriesStore:
         first: float | None = None,
         last: float | None = None,
         axis: Axis = Axis.STEP,
+        starts: Mapping[int, int] | None = None,
     ) -> list[SeriesSlice]:
-        low = -math.inf if first is None else first
-        high = math.inf if last is None else last
-        return charts.read(keys, Window(low, high, axis), max_points)
+        return charts.read(keys, max_points, first, last, axis, starts or {})
 
-    def read_since(self, key: SeriesKey, cursor: str, *, max_points: int) -> SeriesSlice | None:
-        return charts.read_since(key, cursor, max_points)
+    def read_since(self, wanted: Sequence[tuple[SeriesKey, str]], *, max_points: int) -> list[SeriesSlice | None]:
+        return charts.read_since(wanted, max_points)
 
     def read_page(self, key: SeriesKey, *, offset: int, limit: int) -> SeriesSlice:
         points, total = pages.read_page(key, offset, limit, is_text=False)

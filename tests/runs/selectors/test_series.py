@@ -48,7 +48,7 @@ def test_pages_and_additions_are_read_by_path(run: Run):
     recorder.log_text(recorder.define("stdout", AttributeKind.STRING_SERIES), [(None, 1, "hello")])
     cursor = read_chart([run], ["loss"], max_points=10)[0].points.cursor
     recorder.log(loss, [(None, 3, 3.0)])
-    added = read_added(run, "loss", cursor, max_points=10)
+    (added,) = read_added([(run, "loss", cursor)], max_points=10)
     assert added is not None
     assert added.values.tolist() == [3.0]
     assert float_page(run, "loss", offset=1, limit=1).values.tolist() == [2.0]

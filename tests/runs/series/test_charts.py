@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from runs.series import store
 from runs.series.base import Axis, SeriesKey, SeriesSlice
+from runs.series.curves import open_curves
 from runs.series.downsample import downsample
-from runs.series.drawing import Chart, Window
-from runs.series.opened import open_series
+from runs.series.drawing import Chart, Level, Window
 from runs.series.points import Points
 from tests.runs.series.conftest import Recorder
 
@@ -130,8 +130,8 @@ def test_rollups_hide_no_extreme(recorder: Recorder, loss: SeriesKey, axis: Axis
     values = np.random.default_rng(5).standard_t(2, count)
     recorder.log(loss, [(step, 3 * step, value) for step, value in enumerate(values.tolist())])
     recorder.flush()
-    series = open_series([loss], is_text=False)[loss]
-    assert len(Chart(series, Window(-INFINITY, INFINITY, axis), room).blocks) > 20
+    curve = open_curves([loss])[loss]
+    assert len(Chart(curve, Window(-INFINITY, INFINITY, axis), room).ids(Level.FINE)) > 20
     found = recorder.slice(loss, max_points=room, axis=axis)
     assert len(found.steps) <= room
     assert found.total == count
@@ -157,7 +157,7 @@ def test_late_points_show_in_a_chart_made_from_rollups(recorder: Recorder, loss:
 
 
 def follow(key: SeriesKey, found: SeriesSlice, max_points: int = 1000) -> SeriesSlice | None:
-    return store.read_since(key, found.cursor, max_points=max_points)
+    return store.read_since([(key, found.cursor)], max_points=max_points)[0]
 
 
 @pytest.mark.parametrize("flushed", [False, True])
@@ -246,4 +246,4 @@ def test_a_series_deleted_and_logged_again_asks_for_a_new_reading(recorder: Reco
 @pytest.mark.parametrize("cursor", ["", "nonsense", "AAAA", "é", "A" * 44])
 def test_a_cursor_that_is_none_asks_for_a_new_reading(recorder: Recorder, loss: SeriesKey, cursor: str):
     recorder.log(loss, [(None, 1, 1.0)])
-    assert store.read_since(loss, cursor, max_points=10) is None
+    assert store.read_since([(loss, cursor)], max_points=10) == [None]
