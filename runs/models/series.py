@@ -98,9 +98,9 @@ class Chunk(models.Model):
     `level` is 1 for a chunk that later points may be added to, 2 for a full one. `generation` is the id of the newest
     log row that put points before points already stored, 0 if none ever did: by it a reader learns that what it holds
     has changed. `finite_count` … `sum_squares` are the statistics of a full chunk of floats (see
-    runs/series/statistics.py), empty in others: with them a series is counted anew without reading it. The outline says
-    so much of a full chunk that a chart of a long series reads nothing else of it, see runs/series/rollups.py. It and the
-    rollups stand before `data` so that reading one does not drag in the other.
+    runs/series/statistics.py), empty in others: with them a series is counted anew without reading it. The outline of a
+    full chunk of floats says so much of it that a chart of a long series reads nothing else, see
+    runs/series/rollups.py. It and the rollups stand before `data` so that reading one does not drag in the other.
 
     A flush of a wide run adds a chunk per series and pass, so a chunk has no index and no check it can do without: it
     is written under the lock on its run's row, and goes with its run, which has the definition's project.

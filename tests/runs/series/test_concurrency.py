@@ -71,7 +71,7 @@ def check_prefixes(key: SeriesKey, cursor: str, done: Event) -> None:
         now = store.read([key], max_points=10**6)[0].values.tolist()
         assert now[: len(before)] == before
         before = now
-        added = store.read_since(key, cursor, max_points=10**6)
+        (added,) = store.read_since([(key, cursor)], max_points=10**6)
         assert added is not None
         followed += added.values.tolist()
         cursor = added.cursor

@@ -10,10 +10,11 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from runs.models import Run
+from runs.series import payload, store
 from runs.series import recent as module
-from runs.series import store
 from runs.series.base import PointBatch, SeriesKey
-from runs.series.recent import Recent, RecentLogs
+from runs.series.points import Points
+from runs.series.recent import Part, Recent, RecentLogs
 from tests.runs.series.conftest import Recorder, floats
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -41,8 +42,8 @@ def log(recorder: Recorder, points: dict[SeriesKey, list[tuple[float | None, int
 
 def decoded_rows(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     rows: list[bytes] = []
-    decode = module.payload.float_block
-    monkeypatch.setattr(module.payload, "float_block", lambda data: rows.append(data) or decode(data))
+    decode = payload.float_block
+    monkeypatch.setattr(payload, "float_block", lambda data: rows.append(data) or decode(data))
     return rows
 
 
@@ -95,7 +96,7 @@ def test_any_order_of_logging_flushing_and_reading_gives_what_is_stored(recorder
     for number in range(150):
         what = chance.random()
         if what < 0.6:
-            points = {
+            points: dict[SeriesKey, list[tuple[float | None, int, float]]] = {
                 key: [(float(chance.randrange(200)), number, chance.random()) for _ in range(chance.randrange(1, 12))]
                 for key in chance.sample(keys, chance.randrange(1, 4))
             }
@@ -113,7 +114,9 @@ def test_any_order_of_logging_flushing_and_reading_gives_what_is_stored(recorder
 
 def test_memory_is_bounded_and_the_runs_read_longest_ago_go_first():
     logs = RecentLogs(max_bytes=1000)
-    part = module.Part(np.zeros(10, np.int64), np.zeros(10, np.int64), module.Points(*[np.zeros(10)] * 3))
+    part = Part(
+        np.zeros(10, np.int64), np.zeros(10, np.int64), Points(np.zeros(10), np.zeros(10, np.int64), np.zeros(10))
+    )
     for run_id in range(5):
         logs.put(run_id, Recent(0, 1, (part,)))
         logs.get(0, 0)
