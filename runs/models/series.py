@@ -82,6 +82,8 @@ class LogSession(models.Model):
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="+")
     session = models.UUIDField()
+    # All that it sent so far was stored before: the client still sends what its predecessor had sent.
+    is_repeating = models.BooleanField(default=False)
     opened_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

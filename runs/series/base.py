@@ -53,13 +53,22 @@ class StringColumns:
         return len(self.steps)
 
 
+class Examination(StrEnum):
+    """How points without a step and without a number are compared with what is stored; see repeats.py."""
+
+    NONE = "none"  # the client's session has logged before: it sends on where it was
+    FIRST = "first"  # the first points of a session: they may repeat a batch of the session before
+    REPEATING = "repeating"  # the session has sent nothing but repetitions so far
+    BY_CONTENT = "content"  # the sender names no session
+
+
 @dataclass(frozen=True, slots=True)
 class PointBatch:
     """The points of one request, by definition id.
 
     `writer` and `seq` identify a numbered batch (`writer` is Writer.number, from 1). With `writer` 0 the batch has no
-    number: `seq` is then any value unique in the run, and points that were stored before are recognised by content,
-    if the batch `is_examined`.
+    number: `seq` is then any value unique in the run, and points that were stored before are recognised by content, as
+    closely as `examination` says.
     """
 
     run_id: int
@@ -67,7 +76,7 @@ class PointBatch:
     seq: int
     floats: Mapping[int, FloatColumns] = field(default_factory=dict)
     strings: Mapping[int, StringColumns] = field(default_factory=dict)
-    is_examined: bool = True
+    examination: Examination = Examination.BY_CONTENT
 
 
 class Axis(StrEnum):
@@ -144,11 +153,12 @@ class SeriesSummary:
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """What an append did: points new to the store, and the `heads` that ReceivedBatch remembers for batches without a
-    number (empty otherwise)."""
+    """What an append did: points new to the store, and, for batches without a number, the `heads` that ReceivedBatch
+    remembers. `is_repetition` says that the batch has points without a step and all of them were stored before."""
 
     point_count: int
     heads: bytes = b""
+    is_repetition: bool = False
 
 
 class SeriesStore(Protocol):

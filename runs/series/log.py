@@ -8,7 +8,7 @@ from projects.exceptions import NotFound
 from runs.models import BatchLog, Run
 from runs.series.base import Appended, FloatColumns, PointBatch, StringColumns
 from runs.series.points import Points, from_columns
-from runs.series.repeats import heads, without_repeats
+from runs.series.repeats import heads, is_repetition, without_repeats
 from runs.series.rows import EMPTY_ROW, columns_of, log_rows
 from runs.series.writers import close_gap, has_received
 
@@ -24,11 +24,13 @@ def append(batch: PointBatch, locked: Run | None = None) -> Appended:
             close_gap(batch.run_id, batch.writer, batch.seq)
         new = series
     else:
-        new = without_repeats(batch.run_id, series, run.last_point_ms) if batch.is_examined else series
+        new = without_repeats(batch.run_id, series, run.last_point_ms, batch.examination)
     last_ms = _write(batch, new)
     if locked is None and last_ms > run.last_point_ms:
         Run.objects.filter(pk=batch.run_id).update(last_point_ms=last_ms)
-    return Appended(_count(new), b"" if batch.writer else heads(columns_of(series)))
+    if batch.writer:
+        return Appended(_count(new))
+    return Appended(_count(new), heads(columns_of(series)), is_repetition(series, new))
 
 
 def _lock(run_id: int) -> Run:

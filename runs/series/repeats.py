@@ -3,29 +3,38 @@
 A client of the Neptune wire that crashed sends its queue again, from an operation that may have been stored and cut
 into batches elsewhere than before. The points in such a batch carry no number either: a point is known by its
 timestamp and value only, and logging one value several times within a millisecond is legitimate. So equal points alone
-prove nothing. The series of a batch whose first point is stored already count as sent again when
+prove nothing.
+
+Clients name their session, and only the first points of a session can be such a repetition: they begin where a batch of
+an earlier session began, which was stored but whose answer was lost. So a first batch counts as sent again when it
+begins as an earlier batch did, and every point up to the end of the shorter of the two is stored in the same order,
+without another in between. Once a session sent something new, it is not examined any more. While all it sent was
+stored already (its first batch was cut shorter than the earlier one), series whose first point is stored are compared.
+
+For a sender without a session, every batch is examined. The series of a batch whose first point is stored already count
+as sent again when
 
 - one of them goes on, after its first millisecond, with a point that is stored too: the queue went back in time; or
 - the batch begins as an earlier one did, the queue being cut later this time: every series of the earlier batch begins
   with the very same point here and has at least as many points.
 
-Then every (timestamp, value) is kept as often as it exceeds the copies stored, the first ones of the batch being taken
-for the repeated ones. Otherwise nothing is dropped.
+What counts as sent again is compared: every (timestamp, value) is kept as often as it exceeds the copies stored, the
+first ones of the batch being taken for the repeated ones. Otherwise nothing is dropped.
 
 Points with a step of their own are never dropped. Writing one again changes nothing, and where a step was overwritten,
 sending the queue again to its end writes the later value again too.
 
-What remains undecided, because the clients stamp a whole list of values with one timestamp: a list of equal values,
-logged in one call, of which the first few went into one batch and the many others into the next, and nothing else into
-the first, looks like that batch cut later. And a batch sent again that begins in the very last millisecond stored of a
-series, at a point where no batch began before, is taken for new.
+What remains undecided without a session, because the clients stamp a whole list of values with one timestamp: a list of
+equal values, logged in one call, of which the first few went into one batch and the many others into the next, and
+nothing else into the first, looks like that batch cut later. And a batch sent again that begins in the very last
+millisecond stored of a series, at a point where no batch began before, is taken for new.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, TypeAlias
@@ -35,7 +44,7 @@ from django.utils import timezone
 from numpy.typing import NDArray
 
 from runs.models import BatchLog, Chunk, ReceivedBatch
-from runs.series.base import Floats, Integers
+from runs.series.base import Examination, Floats, Integers
 from runs.series.layout import Segment, chunk_facts, load_data, slices
 from runs.series.points import Points, SeriesColumns
 from runs.series.rows import columns_of
@@ -56,10 +65,26 @@ class Stored:
     """The points stored of one series since some time."""
 
     copies: Counter[Mark] = field(default_factory=Counter)
+    order: list[Mark] = field(default_factory=list)
 
     def add(self, points: Points) -> None:
+        """Add points that came after those added before."""
         if len(points):
-            self.copies.update(_marks(points))
+            marks = _marks(points)
+            self.copies.update(marks)
+            self.order += marks
+
+    def has(self, points: Points) -> bool:
+        """Whether these points (one at least) are stored one right after the other."""
+        marks = _marks(points)
+        position = -1
+        while True:
+            try:
+                position = self.order.index(marks[0], position + 1)
+            except ValueError:
+                return False
+            if self.order[position : position + len(marks)] == marks:
+                return True
 
 
 def heads(blocks: Sequence[SeriesColumns]) -> bytes:
@@ -115,8 +140,12 @@ def _unnumbered_columns(block: SeriesColumns) -> SeriesColumns:
     )
 
 
-def without_repeats(run_id: int, series: Mapping[int, Points], last_point_ms: int) -> dict[int, Points]:
+def without_repeats(
+    run_id: int, series: Mapping[int, Points], last_point_ms: int, examination: Examination
+) -> dict[int, Points]:
     """The points that are new. The caller holds the lock on the run; `last_point_ms` is its newest timestamp so far."""
+    if examination is Examination.NONE:
+        return dict(series)
     suspects = {
         pk: points for pk, points in _unnumbered(series).items() if int(points.timestamps.min()) <= last_point_ms
     }
@@ -124,11 +153,32 @@ def without_repeats(run_id: int, series: Mapping[int, Points], last_point_ms: in
         return dict(series)
     stored = _stored(run_id, suspects)
     known = {pk: points for pk, points in suspects.items() if stored[pk].copies[_marks(points[:1])[0]]}
-    if not any(_goes_back(points, stored[pk]) for pk, points in known.items()):
-        begun = _begun_series(run_id, series)
-        known = {pk: points for pk, points in known.items() if pk in begun}
-    repeated = {pk: stored[pk].copies for pk in known}
-    return {pk: _drop(points, repeated[pk]) if pk in repeated else points for pk, points in series.items()}
+    if known:
+        known = _repeated(run_id, series, known, stored, examination)
+    return {pk: _drop(points, stored[pk].copies) if pk in known else points for pk, points in series.items()}
+
+
+def _repeated(
+    run_id: int,
+    series: Mapping[int, Points],
+    known: dict[int, Points],
+    stored: Mapping[int, Stored],
+    examination: Examination,
+) -> dict[int, Points]:
+    """Those of the `known` series, whose first point is stored, that count as sent again."""
+    if examination is Examination.REPEATING:
+        return known
+    if examination is Examination.FIRST:
+        return known if _repeats_a_batch(run_id, series, stored) else {}
+    if any(_goes_back(points, stored[pk]) for pk, points in known.items()):
+        return known
+    begun = _begun_series(run_id, series)
+    return {pk: points for pk, points in known.items() if pk in begun}
+
+
+def is_repetition(series: Mapping[int, Points], new: Mapping[int, Points]) -> bool:
+    """Whether there are points without a step, none of which is new."""
+    return bool(_unnumbered(series)) and not _unnumbered(new)
 
 
 def _unnumbered(series: Mapping[int, Points]) -> dict[int, Points]:
@@ -165,13 +215,13 @@ def _stored(run_id: int, suspects: Mapping[int, Points]) -> dict[int, Stored]:
     """What is stored of each series from the first timestamp that the batch has of it."""
     since = {pk: int(points.timestamps.min()) for pk, points in suspects.items()}
     found = {pk: Stored() for pk in since}
+    for some in slices(since, _DEFINITIONS_AT_ONCE):
+        _add_chunks(run_id, {pk: since[pk] for pk in some}, found)
     rows = BatchLog.objects.filter(run_id=run_id, point_count__gt=0, last_ms__gte=min(since.values())).order_by("id")
     logged = collect(rows.values_list("run_id", "id", "payload").iterator(chunk_size=16), since.keys())
     for (_, pk), series in logged.items():
         points = series.points
         found[pk].add(points[np.isnan(points.steps) & (points.timestamps >= since[pk])])
-    for some in slices(since, _DEFINITIONS_AT_ONCE):
-        _add_chunks(run_id, {pk: since[pk] for pk in some}, found)
     return found
 
 
@@ -189,21 +239,51 @@ def _begun_series(run_id: int, series: Mapping[int, Points]) -> set[int]:
     then all whose first point is as old count."""
     heads_of, firsts = _heads_by_series(series)
     counts = dict(heads_of.values())
+    begun: set[int] = set()
+    for earlier, last_ms in _earlier_batches(run_id, firsts.values()):
+        if _is_longer(counts, earlier):
+            begun.update(pk for pk, (head, _) in heads_of.items() if head in earlier)
+            if len(earlier) == MAX_HEADS:
+                begun.update(pk for pk, first in firsts.items() if first <= last_ms)
+    return begun
+
+
+def _repeats_a_batch(run_id: int, series: Mapping[int, Points], stored: Mapping[int, Stored]) -> bool:
+    """Whether the batch begins as an earlier one and goes on as that one did, to its end or to the end of this one."""
+    heads_of, firsts = _heads_by_series(series)
+    counts = dict(heads_of.values())
+    first_head = next(iter(counts))
+    unnumbered = _unnumbered(series)
+    for earlier, _ in _earlier_batches(run_id, firsts.values()):
+        common = {pk: head for pk, (head, _) in heads_of.items() if head in earlier}
+        is_shorter = first_head in earlier and all(counts[head] <= earlier[head] for head in common.values())
+        if not common or not (is_shorter or _is_longer(counts, earlier)):
+            continue
+        if all(
+            pk in stored and stored[pk].has(unnumbered[pk][: min(counts[head], earlier[head])])
+            for pk, head in common.items()
+        ):
+            return True
+    return False
+
+
+def _is_longer(counts: Mapping[int, int], earlier: Mapping[int, int]) -> bool:
+    """Whether a batch, of which the points by head are given, has all that is remembered of an earlier one."""
+    return all(counts.get(head, 0) >= count for head, count in earlier.items())
+
+
+def _earlier_batches(run_id: int, firsts: Collection[int]) -> Iterator[tuple[dict[int, int], int]]:
+    """The points by head, and the last timestamp, of batches that could begin as one with these first timestamps."""
     rows = ReceivedBatch.objects.filter(
         run_id=run_id,
         received_at__gte=timezone.now() - MEMORY,
-        last_ms__gte=min(firsts.values()),
-        first_ms__lte=max(firsts.values()),
+        last_ms__gte=min(firsts),
+        first_ms__lte=max(firsts),
     )
-    begun: set[int] = set()
     for joined, last_ms in rows.values_list("heads", "last_ms").iterator(chunk_size=64):
         earlier = dict(np.frombuffer(bytes(joined), _ENTRY).tolist())
-        if not earlier or any(counts.get(head, 0) < count for head, count in earlier.items()):
-            continue
-        begun.update(pk for pk, (head, _) in heads_of.items() if head in earlier)
-        if len(earlier) == MAX_HEADS:
-            begun.update(pk for pk, first in firsts.items() if first <= last_ms)
-    return begun
+        if earlier:
+            yield earlier, last_ms
 
 
 def _heads_by_series(series: Mapping[int, Points]) -> tuple[dict[int, tuple[int, int]], dict[int, int]]:

@@ -34,7 +34,7 @@ from runs.operations import (
     PointColumns,
 )
 from runs.series import count_unflushed, store, writer_of
-from runs.series.base import PointBatch
+from runs.series.base import Examination, FloatColumns, PointBatch, StringColumns
 from runs.services import memory
 from runs.services.attributes import create_attributes, resolve_definitions, write_git_reference, write_values
 from runs.services.direct import append_directly, session_of, unique_seq
@@ -240,26 +240,35 @@ class _Batch:
             self.first_ms = min(int(each.min()) for each in timestamps)
             self.last_ms = max(int(each.max()) for each in timestamps)
         if self.writer is None:
-            batch = PointBatch(self.run.pk, 0, unique_seq(), floats, strings, is_examined=self._is_first_of_session())
-        else:
-            self.writer.close_gap(self.identity.seq)
-            batch = PointBatch(self.run.pk, self.writer.number, self.identity.seq, floats, strings)
-        self.heads = store.append(batch, self.run).heads
+            self._append_by_content(floats, strings)
+            return
+        self.writer.close_gap(self.identity.seq)
+        store.append(PointBatch(self.run.pk, self.writer.number, self.identity.seq, floats, strings), self.run)
 
-    def _is_first_of_session(self) -> bool:
-        """Whether the sender's session logs here for the first time, as far as is known: then its points may repeat
-        those of the session before."""
+    def _append_by_content(self, floats: Mapping[int, FloatColumns], strings: Mapping[int, StringColumns]) -> None:
+        """Append points that have no number. What a session logs is examined until it has sent something new."""
         session = session_of(self.identity)
-        if session is None:
-            return True
+        examination = Examination.BY_CONTENT if session is None else self._examination(session)
+        appended = store.append(PointBatch(self.run.pk, 0, unique_seq(), floats, strings, examination), self.run)
+        self.heads = appended.heads
+        if session is None or not appended.heads:  # only points without a step tell anything
+            return
+        if examination is not Examination.NONE:
+            LogSession.objects.update_or_create(
+                run=self.run, session=session, defaults={"is_repeating": appended.is_repetition}
+            )
+        if not appended.is_repetition:
+            self.sessions.append(self.identity.session)
+
+    def _examination(self, session: uuids.UUID) -> Examination:
         known = memory.recall(self.run.pk)
         if known is not None and self.identity.session in known.sessions:
-            return False
-        is_first = not LogSession.objects.filter(run=self.run, session=session).exists()
-        if is_first:
-            LogSession.objects.create(run=self.run, session=session)
-        self.sessions.append(self.identity.session)
-        return is_first
+            return Examination.NONE
+        is_repeating = LogSession.objects.filter(run=self.run, session=session).values_list("is_repeating", flat=True)
+        found = is_repeating.first()
+        if found is None:
+            return Examination.FIRST
+        return Examination.REPEATING if found else Examination.NONE
 
     def _touch(self) -> None:
         """Write what the batch changes on the run's own row."""
