@@ -7,6 +7,8 @@ MIB = 1024 * KIB
 # Bodies, in bytes after decompression.
 JSON_BODY = 1 * MIB
 OPERATIONS_BODY = 8 * MIB
+# Some 700,000 points. A longer body gains nothing, since what a request costs beside its points is far below their own
+# cost then; and with the rows made of it, each of several bodies at once stands in memory twice.
 POINTS_BODY = 16 * MIB
 # Compressed bodies may grow this much; small ones are left alone, for a few repeated lines compress better than that.
 DECOMPRESSION_RATIO = 200

@@ -10,6 +10,7 @@ import uuid as uuids
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiRequest, extend_schema
 from rest_framework import serializers
@@ -20,6 +21,7 @@ from rest_framework.response import Response
 from api.authentication import LOGGING_AUTHENTICATION
 from api.body import UnsupportedMediaType, parse_json, read_body, read_json_bytes
 from api.limits import INT64_MAX, OPERATIONS_BODY, OPERATIONS_PER_BATCH, POINTS_BODY
+from api.received import ReceiveFirst, is_arriving
 from api.v1.append_wire import read_appends
 from api.v1.operation_wire import OPERATION_NAMES, read_operations
 from api.v1.point_wire import MEDIA_TYPE, read_points
@@ -104,8 +106,10 @@ class RunOperations(ApiView):
         responses=BatchAnswer,
         examples=[_EXAMPLE],
     )
-    def post(self, request: Request, uuid: uuids.UUID) -> Response:
+    def post(self, request: Request, uuid: uuids.UUID) -> HttpResponse:
         run = access_run_to_log(self.actor, uuid)
+        if is_arriving(request._request, limit=OPERATIONS_BODY):
+            return ReceiveFirst()
         body = read_json_bytes(request._request, limit=OPERATIONS_BODY)
         if appends := read_appends(body):
             return _apply(run, *appends)
@@ -140,10 +144,12 @@ class RunPoints(ApiView):
         request={MEDIA_TYPE: OpenApiRequest(OpenApiTypes.BINARY)},
         responses=BatchAnswer,
     )
-    def post(self, request: Request, uuid: uuids.UUID) -> Response:
+    def post(self, request: Request, uuid: uuids.UUID) -> HttpResponse:
         run = access_run_to_log(self.actor, uuid)
         if request._request.content_type not in _BINARY:
             raise UnsupportedMediaType(f"Send the points as {MEDIA_TYPE}.")
+        if is_arriving(request._request, limit=POINTS_BODY):
+            return ReceiveFirst()
         return _apply(run, *read_points(read_body(request._request, limit=POINTS_BODY)))
 
 
