@@ -48,8 +48,8 @@ migrations: setup  ## Write migrations for changed models
 demo: setup  ## Fill the running server with believable data through the real client
 	@scripts/demo.sh
 
-bench: setup-dev  ## Measure: serving, ingest, series
-	@$(PYTHON) -m bench.serving && $(PYTHON) -m bench.ingest
+bench: setup-dev  ## Measure us beside other trackers (half an hour; quicker: make bench BENCH=--quick)
+	@$(PYTHON) -m bench $(BENCH)
 
 clean:  ## Remove what was installed and built; your data in var/ stays
 	rm -rf .venv .venvs .build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
