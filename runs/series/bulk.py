@@ -9,7 +9,6 @@ number is not limited.
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Callable, Collection, Sequence
 from itertools import repeat
 from typing import Any
@@ -19,7 +18,8 @@ from django.db import connection
 from numpy.typing import NDArray
 
 from runs.models import Attribute, Chunk
-from runs.series.base import Floats, Integers
+from runs.series.base import Integers
+from runs.series.sql import among, fetch, open_cursor
 
 CHUNK_COLUMNS = (
     "definition_id",
@@ -57,33 +57,21 @@ _COPY_END = b"\xff\xff"
 _NULL = b"\xff\xff\xff\xff"
 
 
-def among(column: str, ids: Collection[int]) -> tuple[str, Any]:
-    """A condition on a column, and its parameter."""
-    if connection.vendor == "postgresql":
-        return f"{column} = ANY(%s)", list(ids)
-    return f"{column} IN (SELECT value FROM json_each(%s))", json.dumps(list(ids))  # noqa: S608 - own names
-
-
 def select(
     table: str, columns: Sequence[str], run_id: int, definition_ids: Collection[int], more: str = ""
 ) -> list[tuple[Any, ...]]:
     """Rows of some series of the run; `more` are conditions and the order."""
     condition, ids = among("definition_id", definition_ids)
     statement = f"SELECT {', '.join(columns)} FROM {table} WHERE run_id = %s AND {condition} {more}"  # noqa: S608
-    with connection.cursor() as cursor:
-        cursor.execute(statement, [run_id, ids])
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-        return rows
+    return fetch(statement, [run_id, ids])
 
 
-def read_blobs(table: str, column: str, ids: Collection[int]) -> dict[int, bytes]:
-    """A column of bytes by id."""
+def read_blobs(table: str, column: str, ids: Collection[int], order: str = "") -> list[tuple[int, bytes]]:
+    """The ids and a column of bytes of these rows; `order` is that of the rows."""
     if not ids:
-        return {}
+        return []
     condition, parameter = among("id", ids)
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT id, {column} FROM {table} WHERE {condition}", [parameter])  # noqa: S608 - own names
-        return {pk: bytes(raw) for pk, raw in cursor.fetchall()}
+    return fetch(f"SELECT id, {column} FROM {table} WHERE {condition} {order}", [parameter])  # noqa: S608
 
 
 def delete(table: str, ids: Collection[int]) -> None:
@@ -91,7 +79,7 @@ def delete(table: str, ids: Collection[int]) -> None:
     if not ids:
         return
     condition, parameter = among("id", ids)
-    with connection.cursor() as cursor:
+    with open_cursor() as cursor:
         cursor.execute(f"DELETE FROM {table} WHERE {condition}", [parameter])  # noqa: S608 - own names
 
 
@@ -121,7 +109,11 @@ def update_summaries(ids: Integers, columns: dict[str, NDArray[Any]]) -> None:
             f"FROM unnest({', '.join(['%s'] * (1 + len(columns)))}) AS new (id, {', '.join(SUMMARY_COLUMNS)}) "
             f"WHERE {table}.id = new.id"
         )
-        _execute_binary(statement, [ids, *(columns[name] for name in SUMMARY_COLUMNS)])
+        arrays = [ids, *(columns[name] for name in SUMMARY_COLUMNS)]
+        with _cursor() as cursor:
+            cursor.execute(
+                statement, [_Array(each) if each.dtype.kind == "i" else _FloatArray(each) for each in arrays]
+            )
         return
     assignments = ", ".join(f"{name} = %s" for name in SUMMARY_COLUMNS)
     rows = zip(*(_listed(name, columns[name]) for name in SUMMARY_COLUMNS), ids.tolist(), strict=True)
@@ -177,40 +169,22 @@ def _fact_fields(facts: Sequence[Any]) -> bytes:
     return b"".join(parts)
 
 
+def _parameter(values: NDArray[Any]) -> Any:
+    return _Array(values) if values.dtype.kind == "i" else _FloatArray(values)
+
+
 def _copy(statement: str, data: bytes) -> None:
-    with connection.cursor() as cursor:
+    """Through the wrappers that are installed, as Django's cursors execute."""
+    with open_cursor() as cursor:
 
         def copy(sql: str, _params: object, _many: bool, _context: object) -> None:
             with connection.wrap_database_errors, cursor.cursor.copy(sql) as stream:
                 stream.write(data)
 
-        _instrumented(copy, statement, cursor)
-
-
-def _execute_binary(statement: str, arrays: Sequence[Integers | Floats]) -> None:
-    """Execute a statement of PostgreSQL with arrays as binary parameters. Django's own cursor writes parameters into
-    the statement as text."""
-    import psycopg
-
-    with connection.cursor() as outer, psycopg.Cursor(connection.connection) as cursor:
-        cursor.adapters.register_dumper(_Array, _integer_dumper())
-        cursor.adapters.register_dumper(_FloatArray, _float_dumper())
-
-        def execute(sql: str, params: Any, _many: bool, _context: object) -> None:
-            with connection.wrap_database_errors:
-                cursor.execute(sql, params)
-
-        parameters = [_Array(each) if each.dtype.kind == "i" else _FloatArray(each) for each in arrays]
-        _instrumented(execute, statement, outer, parameters)
-
-
-def _instrumented(
-    execute: Callable[..., None], statement: str, cursor: Any, params: Sequence[Any] | None = None
-) -> None:
-    """Execute through the wrappers that are installed, as Django's cursors do."""
-    for wrapper in reversed(connection.execute_wrappers):
-        execute = functools.partial(wrapper, execute)
-    execute(statement, params, False, {"connection": connection, "cursor": cursor})
+        execute: Callable[..., None] = copy
+        for wrapper in reversed(connection.execute_wrappers):
+            execute = functools.partial(wrapper, execute)
+        execute(statement, None, False, {"connection": connection, "cursor": cursor})
 
 
 class _Array:
@@ -234,17 +208,8 @@ class _FloatArray(_Array):
 
 
 @functools.cache
-def _integer_dumper() -> type:
-    return _dumper(_INTEGER_ARRAY)
-
-
-@functools.cache
-def _float_dumper() -> type:
-    return _dumper(_FLOAT_ARRAY)
-
-
 def _dumper(type_number: int) -> type:
-    from psycopg.adapt import Dumper
+    from psycopg.adapt import Dumper  # not there where only SQLite is used
     from psycopg.pq import Format
 
     class ArrayDumper(Dumper):

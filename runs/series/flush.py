@@ -10,6 +10,7 @@ at any point leaves either all of a slice in the log or all of it in chunks.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -40,6 +41,8 @@ SLICE_POINTS = 200_000
 SLICE_BYTES = 8_000_000
 TEXT_WEIGHT = 16_000_000  # of unpacked text in a slice
 ATTEMPTS = 2  # to write without having held the lock while preparing
+SLICES_AT_ONCE = 8  # of one run, before others have their turn
+_LOCK_SPACE = 7_310  # the first half of the advisory locks that flushers take; nothing else takes any
 _DEFINITIONS_AT_ONCE = 500
 _ROWS_AT_ONCE = 32
 
@@ -48,39 +51,74 @@ Blocks: TypeAlias = list[tuple[int, payload.Block]]
 
 def flush(run_id: int) -> int:
     """Move what the log holds now, a slice per transaction; returns the points moved."""
-    moved = losses = 0
-    end: int | None = None
-    while True:
-        if connection.in_atomic_block or losses >= ATTEMPTS:
-            with transaction.atomic():
-                Run.objects.select_for_update(no_key=True).filter(pk=run_id).first()
-                work = _prepare(run_id)
-                is_written = work is None or work.write()
-        else:
-            with snapshot():
-                work = _prepare(run_id)
-            is_written = work is None or work.write()
-        if work is None:
-            return moved
-        if not is_written:
-            losses += 1
-            continue
-        moved += work.slice.point_count
-        losses = 0
-        end = work.slice.newest if end is None else end
-        if work.slice.is_last or work.slice.ids[-1] >= end:
-            return moved
-
-
-def flush_pending(limit: int = 100) -> int:
-    """Flush the runs that wait for it; returns the points moved. A failure with one does not hold up the others."""
     moved = 0
+    end: int | None = None
+    while (part := _flush_slice(run_id)) is not None:
+        moved += part.point_count
+        end = part.newest if end is None else end
+        if part.is_last or part.ids[-1] >= end:
+            break
+    return moved
+
+
+def flush_pending(seconds: float = 4.0, limit: int = 1000) -> int:
+    """Flush the runs that wait for it until all are done or the time is up; returns the points moved.
+
+    Several processes may do this at once: each takes runs that no other is at. A failure with one run does not hold up
+    the others.
+    """
+    moved = 0
+    end = time.monotonic() + seconds
     for run_id in runs_to_flush(limit):
         try:
-            moved += flush(run_id)
+            moved += _flush_for(run_id, end)
         except (DatabaseError, ValueError):
             logger.exception("The points of run %d could not be flushed; they stay in the log.", run_id)
+        if time.monotonic() >= end:
+            break
     return moved
+
+
+def _flush_for(run_id: int, end: float) -> int:
+    """Flush a run, unless somebody else does, in not many more slices than there is time for."""
+    moved = 0
+    for _ in range(SLICES_AT_ONCE):
+        part = _flush_slice(run_id, gives_way=True)
+        moved += part.point_count if part else 0
+        if part is None or part.is_last or time.monotonic() >= end:
+            break
+    return moved
+
+
+def _flush_slice(run_id: int, *, gives_way: bool = False) -> _Slice | None:
+    """Move the next slice of the run; None if there was none, or if this gave way to another flush."""
+    for _ in range(ATTEMPTS):
+        if connection.in_atomic_block:
+            break
+        with snapshot():
+            if gives_way and not _is_alone(run_id):
+                return None
+            work = _prepare(run_id)
+        if work is None or work.write():
+            return work.slice if work else None
+        if gives_way:
+            return None
+    with transaction.atomic():
+        Run.objects.select_for_update(no_key=True).filter(pk=run_id).first()
+        work = _prepare(run_id)
+        if work is not None:
+            work.write()
+    return work.slice if work else None
+
+
+def _is_alone(run_id: int) -> bool:
+    """Whether no other flusher prepares a flush of this run, nor begins to before this transaction ends. Two at a time
+    would do no harm, but one would work in vain."""
+    if connection.vendor != "postgresql":
+        return True
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [_LOCK_SPACE, run_id % 2**31])
+        return bool(cursor.fetchone()[0])
 
 
 @dataclass(slots=True)
@@ -181,13 +219,12 @@ def _read(part: _Slice) -> tuple[Blocks, Blocks]:
     texts: Blocks = []
     weight = count = 0
     for some in slices(part.ids, _ROWS_AT_ONCE):
-        rows = BatchLog.objects.filter(id__in=some).order_by("id").values_list("id", "payload")
-        for log_id, data in rows:
+        for log_id, data in bulk.read_blobs(BatchLog._meta.db_table, "payload", some, "ORDER BY id"):
             if weight > TEXT_WEIGHT:
                 part.cut(count)
                 return floats, texts
             count += 1
-            for block in payload.decode(bytes(data)):
+            for block in payload.decode(data):
                 if block.points.is_text:
                     weight += block.points.weight
                     texts.append((log_id, block))

@@ -13,7 +13,6 @@ from runs.models import Chunk
 from runs.series import bulk, chunks
 from runs.series.points import Points, by_step, joined, no_points
 
-_IDS_AT_ONCE = 500
 _LATE_AT_ONCE = 50
 
 
@@ -123,7 +122,7 @@ def load_data(segments: Iterable[Segment]) -> dict[int, bytes]:
 
 
 def read_data(ids: Sequence[int]) -> dict[int, bytes]:
-    return bulk.read_blobs(Chunk._meta.db_table, "data", ids)
+    return dict(bulk.read_blobs(Chunk._meta.db_table, "data", ids))
 
 
 def slices(ids: Collection[int], size: int) -> Iterator[list[int]]:

@@ -1,14 +1,17 @@
-"""Which runs have points in the log that wait to be moved into chunks."""
+"""Which runs have points in the log that wait to be moved into chunks, and how many are too many."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection
+from threading import Lock
 
-from django.db.models import Count, Q
+from django.db.models import Count, Min, Q
 
 from runs.models import BatchLog
 
 MAX_MARKS = 64  # rows without points that may stay: marks of batches whose predecessor is missing, see flush.py
+_COUNT_HOLDS_SECONDS = 2.0
 
 
 def count_unflushed(run_id: int) -> int:
@@ -23,9 +26,34 @@ def runs_with_waiting_points(run_ids: Collection[int]) -> list[int]:
 
 
 def runs_to_flush(limit: int) -> list[int]:
-    """Ids of runs with something to flush, those with most rows first."""
+    """Ids of runs with something to flush, those first that have waited longest: a run that was flushed goes to the
+    end, so a busy one does not keep the others waiting."""
     rows = BatchLog.objects.values("run_id").annotate(
-        filled=Count("id", filter=Q(point_count__gt=0)), marks=Count("id", filter=Q(point_count=0))
+        oldest=Min("id"), filled=Count("id", filter=Q(point_count__gt=0)), marks=Count("id", filter=Q(point_count=0))
     )
-    waiting = rows.filter(Q(filled__gt=0) | Q(marks__gt=MAX_MARKS)).order_by("-filled", "run_id")
+    waiting = rows.filter(Q(filled__gt=0) | Q(marks__gt=MAX_MARKS)).order_by("oldest")
     return list(waiting.values_list("run_id", flat=True)[:limit])
+
+
+class LogSize:
+    """Whether the log of all runs together has grown past a limit. Asked for by requests, so the database is asked once
+    in a while only."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._asked = float("-inf")
+        self._is_over = False
+
+    def is_over(self, limit: int) -> bool:
+        with self._lock:
+            now = time.monotonic()
+            if now - self._asked < _COUNT_HOLDS_SECONDS:
+                return self._is_over
+            self._asked = now
+        # Counts no further than the limit, and mostly finds far fewer.
+        self._is_over = BatchLog.objects.order_by()[: limit + 1].count() > limit
+        return self._is_over
+
+    def forget(self) -> None:
+        with self._lock:
+            self._asked = float("-inf")

@@ -1,4 +1,4 @@
-"""Reading rows on the hot paths of charts, past the ORM.
+"""Reading rows on the hot paths of charts and of flushes, past the ORM.
 
 A chart of a long series reads thousands of small rows in a few milliseconds, where building querysets and model values
 would cost more than all the rest. Values come as PostgreSQL's binary format has them: as text, bytes are hexadecimal
@@ -16,7 +16,7 @@ from django.db import connection
 
 def fetch(statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
     """All rows of a statement with %s for its parameters. Bytes are `bytes` on both databases."""
-    with _cursor() as cursor:
+    with open_cursor() as cursor:
         cursor.execute(statement, parameters)
         rows: list[tuple[Any, ...]] = cursor.fetchall()
     return rows
@@ -29,7 +29,8 @@ def among(column: str, ids: Collection[int]) -> tuple[str, Any]:
     return f"{column} IN (SELECT value FROM json_each(%s))", json.dumps(list(ids))  # noqa: S608 - own names
 
 
-def _cursor() -> Any:
+def open_cursor() -> Any:
+    """A cursor of which PostgreSQL gets and gives values in binary form; wrapped as Django wraps its own."""
     if connection.vendor != "postgresql":
         return connection.cursor()
     import psycopg  # only there where PostgreSQL is used
