@@ -111,9 +111,7 @@ def update_summaries(ids: Integers, columns: dict[str, NDArray[Any]]) -> None:
         )
         arrays = [ids, *(columns[name] for name in SUMMARY_COLUMNS)]
         with _cursor() as cursor:
-            cursor.execute(
-                statement, [_Array(each) if each.dtype.kind == "i" else _FloatArray(each) for each in arrays]
-            )
+            cursor.execute(statement, list(map(_parameter, arrays)))
         return
     assignments = ", ".join(f"{name} = %s" for name in SUMMARY_COLUMNS)
     rows = zip(*(_listed(name, columns[name]) for name in SUMMARY_COLUMNS), ids.tolist(), strict=True)
