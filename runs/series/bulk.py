@@ -110,7 +110,9 @@ def update_summaries(ids: Integers, columns: dict[str, NDArray[Any]]) -> None:
             f"WHERE {table}.id = new.id"
         )
         arrays = [ids, *(columns[name] for name in SUMMARY_COLUMNS)]
-        with _cursor() as cursor:
+        with open_cursor() as cursor:
+            cursor.cursor.adapters.register_dumper(_Array, _dumper(_INTEGER_ARRAY))
+            cursor.cursor.adapters.register_dumper(_FloatArray, _dumper(_FLOAT_ARRAY))
             cursor.execute(statement, list(map(_parameter, arrays)))
         return
     assignments = ", ".join(f"{name} = %s" for name in SUMMARY_COLUMNS)
