@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 
 from projects.exceptions import Unavailable
 from runs.series.flush import flush
@@ -38,6 +38,8 @@ def make_room(run_id: int, *, may_refuse: bool) -> None:
     try:
         flush(run_id)
     except (DatabaseError, ValueError):
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()
         logger.exception("The points of run %d could not be flushed; they stay in the log.", run_id)
         if may_refuse and count >= REFUSE_FROM:
             raise Unavailable(

@@ -33,7 +33,7 @@ from runs.operations import (
     OperationError,
     PointColumns,
 )
-from runs.series import count_unflushed, store, writer_of
+from runs.series import make_room, store, writer_of
 from runs.series.base import Examination, FloatColumns, PointBatch, StringColumns
 from runs.services import memory
 from runs.services.attributes import create_attributes, resolve_definitions, write_git_reference, write_values
@@ -46,7 +46,6 @@ from runs.services.rejections import keep_rejected
 from runs.services.runs import signs_of_life
 
 MAX_ATTRIBUTES_PER_RUN = 100_000
-MAX_UNFLUSHED_BATCHES = 256
 _ATTEMPTS = 3
 _POINT_KINDS = (AttributeKind.FLOAT_SERIES, AttributeKind.STRING_SERIES)
 _APPENDS = (AppendFloats, AppendStrings, AppendFiles)
@@ -61,12 +60,31 @@ def apply_operations(
 
     Raises NotFound when the run was purged meanwhile, and Unavailable (send it again) when the database can't take it.
     """
+    _make_room(run.pk, identity)
+    return _apply(run, operations, identity, is_edit)
+
+
+def apply_points(run: Run, columns: PointColumns, *, identity: BatchIdentity) -> IngestResult:
+    """As apply_operations, for a batch that only logs points. To series that this process has seen before, that is one
+    write and nothing else."""
+    _make_room(run.pk, identity)
+    result = append_directly(run, columns, identity)
+    return apply_operations(run, list(_as_operations(columns)), identity=identity) if result is None else result
+
+
+def _make_room(run_id: int, identity: BatchIdentity) -> None:
+    """Once in a while, look whether too much of the run waits in the log. The clients of the Neptune wire may drop what
+    is refused, so their batches are taken in any case."""
+    known = memory.recall(run_id)
+    if known is not None and known.is_time_to_count():
+        make_room(run_id, may_refuse=identity.is_numbered)
+
+
+def _apply(run: Run, operations: Sequence[Operation], identity: BatchIdentity, is_edit: bool) -> IngestResult:
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             with transaction.atomic():
-                result = _Batch(_locked(run), operations, identity, is_edit).apply()
-            _help_to_flush(run.pk)
-            return result
+                return _Batch(_locked(run), operations, identity, is_edit).apply()
         except OperationalError as error:
             # A deadlock, a lock that did not come in time, a connection that broke. Should all have been written yet,
             # the batch is known the second time.
@@ -74,24 +92,6 @@ def apply_operations(
                 raise Unavailable("The database could not take the data just now; send it again.") from error
             connection.close_if_unusable_or_obsolete()
     raise AssertionError("unreachable")
-
-
-def apply_points(run: Run, columns: PointColumns, *, identity: BatchIdentity) -> IngestResult:
-    """As apply_operations, for a batch that only logs points. To series that this process has seen before, that is one
-    write and nothing else."""
-    result = append_directly(run, columns, identity)
-    if result is None:
-        return apply_operations(run, list(_as_operations(columns)), identity=identity)
-    _help_to_flush(run.pk)
-    return result
-
-
-def _help_to_flush(run_id: int) -> None:
-    """When the flusher does not keep up, or is dead, requests do its work, so that the log stays small. Looked at once
-    in a while."""
-    known = memory.recall(run_id)
-    if known is not None and known.is_time_to_count() and count_unflushed(run_id) > MAX_UNFLUSHED_BATCHES:
-        store.flush(run_id)
 
 
 def _as_operations(columns: PointColumns) -> Iterator[Operation]:
