@@ -20,6 +20,7 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import F
 from django.db.models.functions import Length
 
+from runs.commits import write_turn
 from runs.models import BatchLog, Run, Writer
 from runs.series import bulk, payload
 from runs.series.changes import Changes
@@ -103,7 +104,7 @@ def _flush_slice(run_id: int, *, gives_way: bool = False) -> _Slice | None:
             return work.slice if work else None
         if gives_way:
             return None
-    with transaction.atomic():
+    with write_turn(), transaction.atomic():
         Run.objects.select_for_update(no_key=True).filter(pk=run_id).first()
         work = _prepare(run_id)
         if work is not None:
@@ -161,7 +162,7 @@ class _Work:
 
     def write(self) -> bool:
         """Write it, unless what it was prepared from has changed since; whether it was written."""
-        with transaction.atomic():
+        with write_turn(), transaction.atomic():
             as_read = Run.objects.filter(
                 pk=self.run_id, flush_count=self.flush_count, attributes_version=self.attributes_version
             )

@@ -13,12 +13,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 
+from runs.commits import committed
 from runs.models import BatchLog, ReceivedBatch, Run, Writer
 from runs.models.run import PING_TIMEOUT, TOUCH_GRAIN
 from runs.series.rows import LogRow
@@ -61,8 +63,7 @@ def write_batch(batch: BatchWrite) -> bool:
     """
     if connection.vendor == "postgresql":
         return _write_on_postgresql(batch)
-    with transaction.atomic():
-        return _write_on_sqlite(batch)
+    return committed(partial(_write_on_sqlite, batch))
 
 
 # Indexed columns must rarely change: then the new version of the row stays on its page and no index is written. So

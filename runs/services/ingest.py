@@ -14,6 +14,7 @@ from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from projects.exceptions import NotFound, Unavailable
+from runs.commits import committed
 from runs.models import (
     Attribute,
     AttributeKind,
@@ -83,8 +84,7 @@ def _make_room(run_id: int, identity: BatchIdentity) -> None:
 def _apply(run: Run, operations: Sequence[Operation], identity: BatchIdentity, is_edit: bool) -> IngestResult:
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            with transaction.atomic():
-                return _Batch(_locked(run), operations, identity, is_edit).apply()
+            return committed(lambda: _Batch(_locked(run), operations, identity, is_edit).apply())
         except OperationalError as error:
             # A deadlock, a lock that did not come in time, a connection that broke. Should all have been written yet,
             # the batch is known the second time.

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from projects.exceptions import InvalidInput, NotFound
 from projects.models import Project, User
+from runs.commits import committed
 from runs.models import AttributeKind, ContainerKind, Run, RunSignal, SignalKind
 from runs.models.run import PING_TIMEOUT
 from runs.operations import AssignGitRef, AssignValue
@@ -41,8 +42,7 @@ def create_run(
         if existing is not None:
             return existing, False
     try:
-        with transaction.atomic():
-            return _insert_run(project, owner, kind, custom_id, name, git), True
+        return committed(lambda: _insert_run(project, owner, kind, custom_id, name, git)), True
     except IntegrityError:  # another process made the run with this custom id a moment ago
         return Run.objects.get(project=project, kind=kind, custom_id=custom_id), False
 
@@ -121,9 +121,8 @@ def project_container(project: Project) -> Run:
 def ping_run(run: Run) -> None:
     """Note that a client is there: a run that was finished or stopped is running again."""
     # The condition keeps two processes of one run from counting the same seconds twice.
-    Run.objects.filter(pk=run.pk, last_ping_at=run.last_ping_at).update(
-        **signs_of_life(run), finished_at=None, stopped_at=None
-    )
+    seen = Run.objects.filter(pk=run.pk, last_ping_at=run.last_ping_at)
+    committed(lambda: seen.update(**signs_of_life(run), finished_at=None, stopped_at=None))
 
 
 def signs_of_life(run: Run) -> dict[str, Any]:
