@@ -14,7 +14,7 @@ from api.v1.projects import DefinitionList, ProjectList, ProjectView
 from api.v1.rejected import RejectionList
 from api.v1.runs import RunChanges, RunFinish, RunList, RunRestore, RunSignals, RunTrash, RunView
 from api.v1.schema import ReferencePage, SchemaView
-from api.v1.series import RunSeries, RunStrings
+from api.v1.series import ProjectSeries, RunSeries, RunStrings
 from api.v1.tokens import TokenList, TokenView
 from api.views import Unknown
 
@@ -31,6 +31,7 @@ urlpatterns = [
     path(_PROJECT, ProjectView.as_view(), name="project"),
     path(f"{_PROJECT}runs/", RunList.as_view(), name="runs"),
     path(f"{_PROJECT}attributes/", DefinitionList.as_view(), name="definitions"),
+    path(f"{_PROJECT}series/", ProjectSeries.as_view(), name="project-series"),
     path(_RUN, RunView.as_view(), name="run"),
     path(f"{_RUN}trash/", RunTrash.as_view(), name="run-trash"),
     path(f"{_RUN}restore/", RunRestore.as_view(), name="run-restore"),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import uuid as uuids
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from projects.exceptions import NotFound
+from projects.models import Project
 from runs.models import Attribute, AttributeKind, Run
 from runs.series import store
 from runs.series.base import Axis, SeriesKey, SeriesSlice, StringPage
@@ -18,6 +20,11 @@ class ChartLine:
     run: Run
     path: str
     points: SeriesSlice
+
+
+def runs_of_project(project: Project, wanted: Sequence[uuids.UUID]) -> dict[uuids.UUID, Run]:
+    """Those of the runs that are in the project, the trash included."""
+    return {run.uuid: run for run in Run.objects.filter(project=project, uuid__in=wanted)}
 
 
 def read_chart(
@@ -34,6 +41,8 @@ def read_chart(
 
     The number of queries does not depend on the number of series.
     """
+    if not runs:
+        return []
     keys = _float_keys(runs, paths)
     wanted = [(run, path) for path in dict.fromkeys(paths) for run in runs if (run.pk, path) in keys]
     slices = store.read(
@@ -50,6 +59,8 @@ def read_chart(
 def read_added(wanted: Sequence[tuple[Run, str, str]], *, max_points: int) -> list[SeriesSlice | None]:
     """For each (run, path, cursor) the points of the float series that came after the cursor was given out, or None:
     read the series again. The number of queries does not depend on the number of series."""
+    if not wanted:
+        return []
     keys = _float_keys(list({run.pk: run for run, _, _ in wanted}.values()), [path for _, path, _ in wanted])
     known = [(keys[run.pk, path], cursor) for run, path, cursor in wanted if (run.pk, path) in keys]
     added = iter(store.read_since(known, max_points=max_points))

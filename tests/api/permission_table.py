@@ -78,6 +78,7 @@ NATIVE = [
     _native("GET", f"{_P}runs/", Need.VIEW),
     _native("POST", f"{_P}runs/", Need.LOG, ok=(201,), body={}),
     _native("GET", f"{_P}attributes/", Need.VIEW),
+    _native("GET", f"{_P}series/", Need.VIEW, f"{_P}series/?path=loss&run={{run}}"),
     _native("GET", _R, Need.VIEW),
     _native("PATCH", _R, Need.EDIT, body={"name": "changed"}),
     _native("POST", f"{_R}trash/", Need.EDIT),

@@ -45,6 +45,7 @@ LISTS = {
     "projects/": ["cursor", "limit", "search", "organization"],
     "projects/lab/tutorial/runs/": ["cursor", "limit", "search", "columns", "column", "trashed"],
     "projects/lab/tutorial/attributes/": ["cursor", "limit", "search", "kind"],
+    "projects/lab/tutorial/series/": ["path", "run", "cursor", "max_points", "axis", "from", "to"],
     "runs/{run}/attributes/": ["cursor", "limit", "search", "prefix", "path"],
     "runs/{run}/changes/": ["since"],
     "runs/{run}/series/": ["path", "cursor", "max_points", "axis", "from", "to"],

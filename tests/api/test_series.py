@@ -1,9 +1,19 @@
-import numpy as np
-import pytest
+import uuid
+from datetime import UTC, datetime
 
+import numpy as np
+import orjson
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from api.v1.point_wire import MEDIA_TYPE
+from projects.access import actor_for_user
+from projects.services.projects import create_project
 from runs.models import AttributeKind
 from runs.operations import AppendFloats, AppendStrings, AssignValue, BatchIdentity, DeleteAttribute
 from runs.services.ingest import apply_operations
+from runs.services.runs import create_run
 from tests.api.conftest import refused
 
 
@@ -138,3 +148,128 @@ def test_faulty_parameters_of_lines_are_refused(api, run, query):
 
 def test_lines_that_are_not_there_are_not_found(api, run):
     refused(api.get(f"runs/{run.uuid}/strings/?path=absent"), 404, "not_found")
+
+
+@pytest.fixture
+def runs(project, alice, run):
+    """Three runs of one project; the last has no series."""
+    others = [create_run(project=project, owner=alice)[0] for _ in range(2)]
+    log_floats(run, "loss", [1.0, 2.0])
+    log_floats(run, "acc", [0.5])
+    log_floats(others[0], "loss", [3.0])
+    return [run, *others]
+
+
+@pytest.fixture
+def read_runs(api, project):
+    """The answer for several runs."""
+
+    def get(runs, query: str):
+        ids = "&".join(f"run={getattr(each, 'uuid', each)}" for each in runs)
+        response = api.get(f"projects/lab/tutorial/series/?{ids}&{query}")
+        assert response.status_code == 200, response.content
+        return response.json()
+
+    return get
+
+
+def test_series_of_several_runs_come_path_by_path_and_run_by_run(read_runs, runs):
+    answer = read_runs(runs, "path=loss&path=acc")
+    found = [(each["path"], each["run"], each["values"]) for each in answer["series"]]
+    first, second = str(runs[0].uuid), str(runs[1].uuid)
+    assert found == [("loss", first, [1, 2]), ("loss", second, [3]), ("acc", first, [0.5])]
+    assert answer["missing"] == []
+
+
+def test_runs_that_are_not_in_the_project_are_missing_and_harm_nobody(read_runs, runs, alice):
+    elsewhere = create_project(actor=actor_for_user(alice), organization="lab", name="elsewhere")
+    stranger = create_run(project=elsewhere, owner=alice)[0]
+    log_floats(stranger, "loss", [7.0])
+    unknown = uuid.uuid4()
+    answer = read_runs([stranger, runs[0], unknown], "path=loss")
+    assert [each["values"] for each in answer["series"]] == [[1, 2]]
+    assert answer["missing"] == [str(stranger.uuid), str(unknown)]
+
+
+def test_several_runs_are_followed_by_their_cursors(read_runs, runs):
+    first, second = read_runs(runs[:2], "path=loss")["series"]
+    query = f"path=loss&cursor={first['cursor']}&cursor={second['cursor']}"
+    log_floats(runs[1], "loss", [4.0], first_step=1)
+    added = read_runs(runs[:2], query)["series"]
+    assert [(each["values"], each["reset"]) for each in added] == [([], False), ([4], False)]
+    log_floats(runs[0], "loss", [9.0])
+    again = read_runs(runs[:2], f"path=loss&cursor={first['cursor']}&cursor=")["series"]
+    assert again[0]["reset"] is True
+    assert (again[1]["values"], "reset" in again[1]) == ([3, 4], False)
+
+
+def test_relative_time_counts_from_where_the_run_began(read_runs, runs):
+    runs[0].created_at = datetime.fromtimestamp(1_699_999_999, tz=UTC)  # the other began after its first point
+    runs[0].save()
+    first, second = read_runs(runs[:2], "path=loss&axis=relative&from=0&to=1000")["series"]
+    assert (first["origin"], first["values"]) == (1_699_999_999_000, [1])
+    assert (second["origin"], second["values"]) == (1_700_000_000_000, [3])
+
+
+def test_an_answer_never_has_more_points_than_its_budget(read_runs, runs, monkeypatch):
+    monkeypatch.setattr("api.v1.series.POINTS_PER_ANSWER", 60)
+    for run in runs:
+        log_floats(run, "long", [float(n % 7) for n in range(500)])
+    series = read_runs(runs, "path=long&max_points=2000")["series"]
+    assert [len(each["steps"]) <= 20 for each in series] == [True] * 3
+    assert [each["total"] for each in series] == [500] * 3
+
+
+def test_the_binary_answer_says_the_same_as_json(api, read_runs, runs):
+    log_floats(runs[0], "odd", [float("nan"), float("inf"), 0.1])
+    query = f"run={runs[0].uuid}&run={runs[1].uuid}&path=odd&path=loss"
+    response = api.get(f"projects/lab/tutorial/series/?{query}", headers={"Accept": MEDIA_TYPE})
+    assert (response.headers["Content-Type"], response.headers["Vary"]) == (MEDIA_TYPE, "Accept")
+    data = response.content
+    size = int.from_bytes(data[4:8], "little")
+    header = orjson.loads(data[8 : 8 + size])
+    start = 8 + size + -(8 + size) % 8
+    count = sum(each["count"] for each in header["series"])
+    assert (data[:4], len(data)) == (b"TPB1", start + 24 * count)
+    values, times, steps = (np.frombuffer(data, kind, count, start + 8 * count * n) for n, kind in enumerate("dqd"))
+    expected = read_runs(runs[:2], "path=odd&path=loss")
+    assert [float(value) for each in expected["series"] for value in each["values"]] == pytest.approx(
+        values.tolist(), nan_ok=True
+    )
+    assert [step for each in expected["series"] for step in each["steps"]] == steps.tolist()
+    assert [time for each in expected["series"] for time in each["timestamps"]] == times.tolist()
+    rest = [
+        {key: each[key] for key in each if key not in ("steps", "timestamps", "values")} for each in expected["series"]
+    ]
+    assert [{key: each[key] for key in each if key != "count"} for each in header["series"]] == rest
+
+
+def test_charts_of_many_runs_cost_the_same_number_of_queries(api, project, alice):
+    runs = [create_run(project=project, owner=alice)[0] for _ in range(12)]
+    for run in runs:
+        log_floats(run, "loss", [1.0])
+
+    def queries(some):
+        with CaptureQueriesContext(connection) as seen:
+            query = "&".join(f"run={run.uuid}" for run in some)
+            assert len(api.get(f"projects/lab/tutorial/series/?path=loss&{query}").json()["series"]) == len(some)
+        return len(seen)
+
+    queries(runs)
+    assert queries(runs[:1]) == queries(runs)
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "code"),
+    [
+        ("path=loss", 400, "invalid"),
+        ("path=loss&run=x", 400, "invalid"),
+        ("run={run}", 400, "invalid"),
+        ("path=loss&run={run}&cursor=a&cursor=b", 400, "invalid"),
+        ("&".join(["run={run}"] + [f"path={n}" for n in range(101)]), 400, "invalid"),
+        ("&".join([f"path={n}" for n in range(60)] + ["run={run}", "run={other}"]), 413, "too_large"),
+    ],
+)
+def test_faulty_parameters_for_several_runs_are_refused(api, run, query, status, code):
+    address = query.format(run=run.uuid, other=uuid.uuid4())
+    refused(api.get(f"projects/lab/tutorial/series/?{address}"), status, code)
