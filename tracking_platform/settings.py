@@ -145,7 +145,9 @@ TEMPLATES = [
 # --- database ---------------------------------------------------------------------------------------------------------
 DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'database.sqlite3'}")}
 DATABASES["default"].update(CONN_MAX_AGE=None, CONN_HEALTH_CHECKS=True)
-if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+IS_EMBEDDED = DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3"
+if IS_EMBEDDED:
+    DATABASES["default"]["ENGINE"] = "tracking_platform.sqlite"
     # FULL: an acknowledged write survives a power cut. IMMEDIATE: a transaction takes the write lock as it starts and
     # waits its turn instead of failing half-way with "database is locked".
     # Tests meet the same kind of file, not a database in memory, which knows neither WAL nor a second connection.
@@ -162,7 +164,6 @@ elif DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
 else:
     raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL (postgres://…) or SQLite (sqlite:///…) database.")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-IS_EMBEDDED = DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3"
 
 # --- processes --------------------------------------------------------------------------------------------------------
 # SQLite has one writer at a time, and a second web process was measured to gain nothing.
