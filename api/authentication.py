@@ -22,7 +22,11 @@ from projects.services.tokens import actor_to_log, authenticate, record_use
 
 
 class TokenAuthentication(BaseAuthentication):
-    """`Authorization: Bearer <token>`; the token may be the bare key or the clients' base64 form."""
+    """`Authorization: Bearer <token>`; the token may be the bare key or the clients' base64 form. With `is_logging`,
+    for what is sent several times a second, what is known of the token may be a second old."""
+
+    def __init__(self, *, is_logging: bool = False) -> None:
+        self._is_logging = is_logging
 
     def authenticate(self, request: Request) -> tuple[User | AnonymousUser, Actor] | None:
         header = request.META.get("HTTP_AUTHORIZATION")
@@ -31,26 +35,19 @@ class TokenAuthentication(BaseAuthentication):
         scheme, _, credential = header.partition(" ")
         if scheme.lower() != "bearer":
             raise NotAuthenticated
-        actor = self.actor_for(credential, request)
+        actor = self._actor(credential, request)
         return actor.user, actor
 
-    def actor_for(self, credential: str, request: Request) -> Actor:
-        """Who a token speaks for; NotAuthenticated when it can't be used."""
+    def _actor(self, credential: str, request: Request) -> Actor:
+        client = request.META.get("HTTP_USER_AGENT", "")
+        if self._is_logging:
+            return actor_to_log(credential, address=lambda: client_address(request), client=client)
         token = authenticate(credential)
-        record_use(token, address=client_address(request), client=request.META.get("HTTP_USER_AGENT", ""))
+        record_use(token, address=client_address(request), client=client)
         return actor_for_token(token)
 
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="api"'
-
-
-class LoggingTokenAuthentication(TokenAuthentication):
-    """The same for what is sent several times a second: who it is may be a second old."""
-
-    def actor_for(self, credential: str, request: Request) -> Actor:
-        return actor_to_log(
-            credential, address=lambda: client_address(request), client=request.META.get("HTTP_USER_AGENT", "")
-        )
 
 
 class SessionAuthentication(BaseAuthentication):
@@ -64,9 +61,6 @@ class SessionAuthentication(BaseAuthentication):
             return None
         _check_csrf(request._request)
         return user, actor_for_user(user)
-
-
-LOGGING_AUTHENTICATION = [LoggingTokenAuthentication, SessionAuthentication]
 
 
 class _CsrfCheck(CsrfViewMiddleware):

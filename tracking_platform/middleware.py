@@ -1,14 +1,20 @@
-"""Response headers for every answer, and one log line for each request that is worth it."""
+"""Response headers for every answer, one log line for each request that is worth it, and who is signed in, for requests
+that can tell."""
 
 from __future__ import annotations
 
 import logging
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from django.conf import settings
+from django.contrib.auth.middleware import AuthenticationMiddleware
+from django.contrib.messages.middleware import MessageMiddleware
+from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.deprecation import MiddlewareMixin
 
 logger = logging.getLogger("tracking_platform.requests")
 
@@ -80,3 +86,25 @@ class RequestLogMiddleware:
             seconds * 1000,
             request.request_id,  # type: ignore[attr-defined]
         )
+
+
+class _PassedByPrograms(MiddlewareMixin):
+    """For what serves browsers. A request to the API without a cookie belongs to no session, and there are many of
+    them: it goes straight on, which saves a fifth of what Django takes for a small one. It has no `request.user`."""
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        if not request.META.get("HTTP_COOKIE") and request.path_info.startswith("/api/"):
+            return self.get_response(request)
+        return super().__call__(request)
+
+
+class BrowserSessionMiddleware(_PassedByPrograms, SessionMiddleware):
+    """Django's sessions, for browsers."""
+
+
+class BrowserAuthenticationMiddleware(_PassedByPrograms, AuthenticationMiddleware):
+    """`request.user`, for browsers."""
+
+
+class BrowserMessageMiddleware(_PassedByPrograms, MessageMiddleware):
+    """Messages for the next page, for browsers."""

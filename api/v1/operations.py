@@ -18,7 +18,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from api.authentication import LOGGING_AUTHENTICATION
+from api.authentication import SessionAuthentication, TokenAuthentication
 from api.body import UnsupportedMediaType, parse_json, read_body, read_json_bytes
 from api.limits import INT64_MAX, OPERATIONS_BODY, OPERATIONS_PER_BATCH, POINTS_BODY
 from api.received import ReceiveFirst, is_arriving
@@ -96,9 +96,16 @@ class BatchAnswer(Output):
     )
 
 
-class RunOperations(ApiView):
-    authentication_classes = LOGGING_AUTHENTICATION
+class LoggingView(ApiView):
+    """Takes what is logged by POST, several times a second."""
 
+    def get_authenticators(self) -> list[BaseAuthentication]:
+        if self.request is None or self.request.method != "POST":
+            return super().get_authenticators()
+        return [TokenAuthentication(is_logging=True), SessionAuthentication()]
+
+
+class RunOperations(LoggingView):
     @extend_schema(
         summary="Log a batch of operations",
         description="A bad operation never harms the others: it is listed in `errors` and in the run's `rejected/`.",
@@ -126,12 +133,8 @@ class RunOperations(ApiView):
         return _apply(run, batch, read_operations(documents))
 
 
-class RunPoints(ApiView):
+class RunPoints(LoggingView):
     is_public_readable = True
-
-    def get_authenticators(self) -> list[BaseAuthentication]:
-        is_logging = self.request is not None and self.request.method == "POST"
-        return [each() for each in LOGGING_AUTHENTICATION] if is_logging else super().get_authenticators()
 
     @extend_schema(summary="Read exact points of a float series", parameters=[PointsQuery], responses=PointsAnswer)
     def get(self, request: Request, uuid: uuids.UUID) -> Response:

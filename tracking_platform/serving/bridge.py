@@ -35,6 +35,7 @@ from tracking_platform.serving.bodies import (
 )
 from tracking_platform.serving.environ import wsgi_environ
 from tracking_platform.serving.lanes import Lanes
+from tracking_platform.serving.threads import Threads
 from tracking_platform.serving.types import Environ, Event, Headers, Receive, Scope, Send, WsgiApplication
 
 logger = logging.getLogger(__name__)
@@ -93,7 +94,7 @@ class ThreadedBridge:
         release: Callable[[], object] = lambda: None,
     ) -> None:
         self._application = application
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="request")
+        self._threads = Threads(threads, "request")
         self._streams = ThreadPoolExecutor(streams, thread_name_prefix="stream")
         self._lanes = Lanes(streams, release)
         self._release = release
@@ -119,16 +120,17 @@ class ThreadedBridge:
 
     def close(self) -> None:
         """Wait for the requests in progress."""
-        self._threads.shutdown()
+        self._threads.close()
         self._streams.shutdown(cancel_futures=True)
         self._lanes.close()
 
     async def _answer(self, scope: Scope, reader: BodyReader) -> Answer:
         head = await reader.gather(BUFFERED)
-        loop = asyncio.get_running_loop()
         if reader.is_complete:
             environ = wsgi_environ(scope, BytesIO(head), len(head) if head else None)
-            return await loop.run_in_executor(self._threads, self._call, environ)
+            answer: Answer = await self._threads.call(self._call, environ)
+            return answer
+        loop = asyncio.get_running_loop()
         if not reader.states_length:
             async with self._unstated_room.taken(UNSTATED_LENGTH_LIMIT):
                 return await self._answer_whole(scope, reader, head)

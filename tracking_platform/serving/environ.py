@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import lru_cache
 from typing import Any, cast
 
 from tracking_platform.serving.types import Environ, Scope
@@ -46,10 +47,18 @@ def _add_addresses(environ: Environ, scope: Scope) -> None:
 
 
 def _add_header(environ: Environ, name: bytes, value: bytes) -> None:
-    if b"_" in name:
+    key = _key(name)
+    if key is None:
         return
-    key = _UNPREFIXED.get(name) or "HTTP_" + name.decode("latin-1").upper().replace("-", "_")
     text = value.decode("latin-1")
     if key in environ:
         text = f"{environ[key]}{'; ' if key == 'HTTP_COOKIE' else ','}{text}"
     environ[key] = text
+
+
+@lru_cache(maxsize=256)
+def _key(name: bytes) -> str | None:
+    """The header's name in the environment; None when it must not get there."""
+    if b"_" in name:
+        return None
+    return _UNPREFIXED.get(name) or "HTTP_" + name.decode("latin-1").upper().replace("-", "_")

@@ -40,11 +40,12 @@ class LoggingAuthentication(BaseAuthentication):
     """As SessionAuthentication, for what a client sends several times a second: who it is may be a second old."""
 
     def authenticate(self, request: Request) -> tuple[User | AnonymousUser, LoggingClient]:
-        claims = claims_of_session(_credential(request.META.get("HTTP_AUTHORIZATION", "")))
+        headers = request._request.META
+        claims = claims_of_session(_credential(headers.get("HTTP_AUTHORIZATION", "")))
         actor = session_actor_to_log(
             claims.public_id,
-            address=lambda: request.META.get("REMOTE_ADDR") or None,
-            client=request.META.get("HTTP_USER_AGENT", ""),
+            address=lambda: headers.get("REMOTE_ADDR") or None,
+            client=headers.get("HTTP_USER_AGENT", ""),
         )
         return actor.user, LoggingClient(actor, claims.session)
 

@@ -28,6 +28,9 @@ GETTERS = {
 }
 
 urlpatterns = [
+    # First, because they are asked for more often than all others together.
+    path(f"{ATTRIBUTES}/operations", operations.OperationsView.as_view()),
+    path(f"{ATTRIBUTES}/ping", containers.PingView.as_view()),
     path("api/<str:name>/swagger.json", auth.swagger_view),
     path(TOKEN_PATH.removeprefix("/"), auth.token_view),
     path(f"{BACKEND}/clients/config", auth.ClientConfigView.as_view()),
@@ -38,8 +41,6 @@ urlpatterns = [
     path(f"{BOARD}/experiments", containers.ExperimentView.as_view()),
     path(f"{BOARD}/experiments/trash", containers.TrashView.as_view()),
     path(ATTRIBUTES, containers.AttributesView.as_view()),
-    path(f"{ATTRIBUTES}/operations", operations.OperationsView.as_view()),
-    path(f"{ATTRIBUTES}/ping", containers.PingView.as_view()),
     *(path(f"{ATTRIBUTES}/{name}", values.ValueView.as_view(kind=kind)) for name, kind in GETTERS.items()),
     path(f"{ATTRIBUTES}/series/float", values.FloatPointsView.as_view()),
     path(f"{ATTRIBUTES}/series/string", values.StringPointsView.as_view()),
