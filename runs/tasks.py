@@ -37,6 +37,7 @@ def remove_abandoned_uploads() -> None:
     """Forget what was never finished; run every few minutes."""
     sweeping.remove_abandoned_uploads()
     sweeping.forget_old_batches()
+    sweeping.forget_old_sessions()
 
 
 @shared_task

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from projects.exceptions import Unavailable
 from runs import blobs
-from runs.models import ReceivedBatch, Run, StoredFile, UploadPart
+from runs.models import LogSession, ReceivedBatch, Run, StoredFile, UploadPart
 from runs.services.files import ORPHAN_GRACE, unreferenced
 from runs.services.previews import keys_of
 from runs.services.uploads import sweep_uploads
@@ -22,6 +22,8 @@ TEMPORARY_SECONDS = 3600
 BATCH = 200
 # As long as a client may send a batch again whose answer it never saw.
 BATCH_MEMORY = timedelta(days=1)
+BATCHES_AT_ONCE = 5000
+SESSION_MEMORY = timedelta(days=2)
 
 
 def remove_abandoned_uploads() -> int:
@@ -89,5 +91,27 @@ def _is_uuid(name: str) -> bool:
 
 
 def forget_old_batches() -> int:
-    """Forget batches that no client will send again. Returns how many."""
-    return ReceivedBatch.objects.filter(received_at__lt=timezone.now() - BATCH_MEMORY).delete()[0]
+    """Forget batches that no client will send again. Returns how many.
+
+    Rows are numbered in the order of time, nearly, so the old ones are the first: no index of times is kept for this,
+    which every batch would have to pay for.
+    """
+    forgotten, long_ago = 0, timezone.now() - BATCH_MEMORY
+    while True:
+        first = ReceivedBatch.objects.order_by("pk").values_list("pk", "received_at")[:BATCHES_AT_ONCE]
+        old = [pk for pk, received_at in first if received_at < long_ago]
+        if old:
+            rows = ReceivedBatch.objects.filter(pk__gte=old[0], pk__lte=old[-1], received_at__lt=long_ago)
+            forgotten += rows.delete()[0]
+        if len(old) < BATCHES_AT_ONCE:
+            return forgotten
+
+
+def forget_old_sessions() -> int:
+    """Forget who logged to runs that nobody writes to any more. Returns how many.
+
+    A session that goes on stays known however long it lasts: forgotten, it would be examined for repetitions as if it
+    began.
+    """
+    long_ago = timezone.now() - SESSION_MEMORY
+    return LogSession.objects.filter(opened_at__lt=long_ago, run__touched_at__lt=long_ago).delete()[0]

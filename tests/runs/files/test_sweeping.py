@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import os
 import time
+import uuid
 from datetime import timedelta
 
 from django.utils import timezone
 
 from projects.exceptions import Unavailable
 from runs import blobs
-from runs.models import ReceivedBatch, StoredFile, Upload
+from runs.models import LogSession, ReceivedBatch, Run, StoredFile, Upload
 from runs.operations import DeleteAttribute
+from runs.services import sweeping
 from runs.services.files import read_range, store_bytes
 from runs.services.previews import make_thumbnails
 from runs.services.runs import create_run
-from runs.services.sweeping import forget_old_batches, remove_abandoned_uploads, remove_unreferenced_files
+from runs.services.sweeping import (
+    forget_old_batches,
+    forget_old_sessions,
+    remove_abandoned_uploads,
+    remove_unreferenced_files,
+)
 from runs.services.uploads import finish_upload, start_upload, write_part
 from tests.runs.files.conftest import apply, assign, blobs_in
 from tests.runs.files.test_processing import png
@@ -115,6 +122,31 @@ def test_old_batches_are_forgotten(run):
     ReceivedBatch.objects.filter(digest="old").update(received_at=timezone.now() - timedelta(hours=25))
     assert forget_old_batches() == 1
     assert ReceivedBatch.objects.get().digest == "new"
+
+
+def test_old_batches_are_forgotten_in_portions(run, monkeypatch, django_assert_num_queries):
+    monkeypatch.setattr(sweeping, "BATCHES_AT_ONCE", 4)
+    for number in range(10):
+        ReceivedBatch.objects.create(run=run, digest=str(number))
+    ReceivedBatch.objects.filter(digest__lt="9").exclude(digest="5").update(
+        received_at=timezone.now() - timedelta(hours=25)
+    )
+    with django_assert_num_queries(4):
+        assert forget_old_batches() == 7
+    assert {batch.digest for batch in ReceivedBatch.objects.all()} == {"5", "8", "9"}
+    ReceivedBatch.objects.filter(digest="5").delete()
+    assert forget_old_batches() == 1
+
+
+def test_sessions_are_forgotten_with_runs_that_rest(run, project):
+    busy = create_run(project=project, owner=None)[0]
+    for each in (run, busy):
+        LogSession.objects.create(run=each, session=uuid.uuid4())
+    LogSession.objects.update(opened_at=timezone.now() - timedelta(days=3))
+    Run.objects.filter(pk=run.pk).update(touched_at=timezone.now() - timedelta(days=3))
+    LogSession.objects.create(run=run, session=uuid.uuid4())
+    assert forget_old_sessions() == 1
+    assert LogSession.objects.filter(run=run).count() == LogSession.objects.filter(run=busy).count() == 1
 
 
 def test_sweeping_an_empty_storage_is_nothing(db):
