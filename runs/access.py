@@ -9,11 +9,13 @@ from django.db.models import QuerySet
 from projects.access import Action, Actor, require, visible_projects
 from projects.exceptions import NotFound
 from runs.models import Run, StoredFile
+from runs.models.run import GONE
 
 
 def visible_runs(actor: Actor) -> QuerySet[Run]:
     """The runs (and other containers) of all projects that the actor may view, the trash included."""
-    return Run.objects.select_related("project__organization", "owner").filter(project__in=visible_projects(actor))
+    runs = Run.objects.exclude(kind=GONE).select_related("project__organization", "owner")
+    return runs.filter(project__in=visible_projects(actor))
 
 
 def access_run_by_uuid(actor: Actor, uuid: uuids.UUID, action: Action) -> Run:
@@ -33,7 +35,7 @@ def access_file(actor: Actor, uuid: uuids.UUID, action: Action) -> StoredFile:
     """A stored file that something refers to, if the actor may do `action` in its run's project; else NotFound or
     AccessDenied."""
     files = StoredFile.objects.select_related("run__project__organization", "run__owner")
-    file = files.filter(uuid=uuid, orphaned_at__isnull=True).first()
+    file = files.exclude(run__kind=GONE).filter(uuid=uuid, orphaned_at__isnull=True).first()
     if file is None:
         raise NotFound
     require(actor, file.run.project, action)
@@ -41,7 +43,7 @@ def access_file(actor: Actor, uuid: uuids.UUID, action: Action) -> StoredFile:
 
 
 def _accessed(actor: Actor, runs: QuerySet[Run], action: Action) -> Run:
-    run = runs.select_related("project__organization", "owner").first()
+    run = runs.exclude(kind=GONE).select_related("project__organization", "owner").first()
     if run is None:
         raise NotFound
     require(actor, run.project, action)

@@ -7,7 +7,7 @@ from celery import shared_task
 
 from runs.files.limits import memory_limit
 from runs.series import flush_pending
-from runs.services import processing, sweeping
+from runs.services import processing, purging, sweeping
 
 PROCESSING_SECONDS = 40
 PROCESSING_MEMORY = 1024**3
@@ -38,6 +38,12 @@ def remove_abandoned_uploads() -> None:
     sweeping.remove_abandoned_uploads()
     sweeping.forget_old_batches()
     sweeping.forget_old_sessions()
+
+
+@shared_task
+def purge_trash() -> None:
+    """Remove runs for good that have been in the trash long enough; run every few minutes."""
+    purging.purge_trash()
 
 
 @shared_task

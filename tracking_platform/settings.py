@@ -176,6 +176,9 @@ _of_a_worker = (CONNECTIONS - TASK_PROCESSES) // WEB_WORKERS - 1
 WEB_STREAM_THREADS = _number("WEB_STREAM_THREADS", min(max(_of_a_worker // 4, 1), 4), 1, 256)
 WEB_THREADS = _number("WEB_THREADS", min(max(_of_a_worker - 2 * WEB_STREAM_THREADS, 2), 8), 1, 256)
 
+# --- keeping data -----------------------------------------------------------------------------------------------------
+TRASH_DAYS = _number("TRASH_DAYS", 30, 0, 36_500)
+
 # --- broker and tasks -------------------------------------------------------------------------------------------------
 REDIS_URL = env.str("REDIS_URL", default="")
 BROKER_DIR = DATA_DIR / "broker"
@@ -212,6 +215,7 @@ CELERY_BEAT_SCHEDULE = {
         ("flush series", "runs.tasks.flush_series", 5.0),
         ("find unfinished processing", "runs.tasks.requeue_processing", 30.0),
         ("remove abandoned uploads", "runs.tasks.remove_abandoned_uploads", 600.0),
+        ("purge the trash", "runs.tasks.purge_trash", 600.0),
         ("remove unreferenced files", "runs.tasks.remove_unreferenced_files", 3600.0),
         ("show that tasks run", "tracking_platform.tasks.beat", 10.0),
     ]

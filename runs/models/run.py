@@ -14,6 +14,10 @@ PING_TIMEOUT = timedelta(seconds=40)
 TOUCH_GRAIN = timedelta(seconds=1)
 
 
+# The kind of a container that is being removed for good: none of those that anybody sees.
+GONE = "gone"
+
+
 class ContainerKind(models.TextChoices):
     """What a container of attributes is. Runs are the ones people see; a project's own metadata, models and model
     versions hold attributes in exactly the same way."""

@@ -22,6 +22,7 @@ from runs.models import (
     ReceivedBatch,
     Run,
 )
+from runs.models.run import GONE
 from runs.operations import (
     AppendFiles,
     AppendFloats,
@@ -111,7 +112,7 @@ def _as_operations(columns: PointColumns) -> Iterator[Operation]:
 
 
 def _locked(run: Run) -> Run:
-    locked = Run.objects.select_for_update(no_key=True).filter(pk=run.pk).first()
+    locked = Run.objects.select_for_update(no_key=True).filter(pk=run.pk).exclude(kind=GONE).first()
     if locked is None:
         raise NotFound
     return locked

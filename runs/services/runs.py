@@ -14,7 +14,7 @@ from projects.exceptions import InvalidInput, NotFound
 from projects.models import Project, User
 from runs.commits import committed
 from runs.models import AttributeKind, ContainerKind, Run, RunSignal, SignalKind
-from runs.models.run import PING_TIMEOUT
+from runs.models.run import GONE, PING_TIMEOUT
 from runs.operations import AssignGitRef, AssignValue
 from runs.paths import TAG_PATHS
 from runs.services.attributes import create_attributes, resolve_definitions, write_git_reference, write_values
@@ -155,7 +155,7 @@ def restore_runs(runs: Collection[Run]) -> list[Run]:
 
 def _set_trashed(runs: list[Run], trashed_at: datetime | None) -> list[Run]:
     ids = [run.pk for run in runs if run.kind != ContainerKind.PROJECT]
-    Run.objects.filter(pk__in=ids).update(trashed_at=trashed_at, touched_at=timezone.now())
+    Run.objects.filter(pk__in=ids).exclude(kind=GONE).update(trashed_at=trashed_at, touched_at=timezone.now())
     return [run for run in runs if run.pk in set(ids)]
 
 
