@@ -11,6 +11,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 VENV=.venv
 STAMPS=.build/stamps
 WANTED="import sys; sys.exit(sys.version_info < (3, 11))"
+USABLE="import sys, importlib.util; sys.exit(sys.version_info < (3, 11) or not importlib.util.find_spec('pip'))"
 
 say() { printf '\033[1m==>\033[0m %s\n' "$*"; }
 stop() { printf 'setup: %s\n' "$*" >&2; exit 1; }
@@ -49,7 +50,7 @@ find_python() {
 }
 
 make_venv() {
-    [[ -x $VENV/bin/python ]] && $VENV/bin/python -c "$WANTED" 2>/dev/null && $VENV/bin/python -m pip --version >/dev/null 2>&1 && return
+    [[ -x $VENV/bin/python ]] && $VENV/bin/python -c "$USABLE" 2>/dev/null && return
     local python version
     python="$(find_python)"
     if ! "$python" -c "import venv, ensurepip" 2>/dev/null; then
