@@ -155,6 +155,7 @@ class _Group:
                 for job in jobs:
                     job.run_alone()
         except BaseException:  # this thread is told to end; what it took from others is not committed
+            self._take_into(jobs, 1)  # its own must not stay behind, waiting for a leader: it would be that itself
             for job in jobs:
                 job.error = Unavailable("The server is about to stop; send it again.")
             raise
