@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import argparse
 import platform
+import signal
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -68,12 +70,13 @@ def main() -> None:
     peers = [peer for peer in peers if not names or any(part in peer.name.lower() for part in names)]
     session = Session(SIZES[options.size], peers)
     started, load_before = time.monotonic(), machine.load()
-    session.install()
-    for name in wanted:
-        measure(session, name)
-        if name in LAST_OF_A_GROUP:
-            session.stop_servers()
-    session.stop_servers()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # not without stopping the servers
+    with session:
+        session.install()
+        for name in wanted:
+            measure(session, name)
+            if name in LAST_OF_A_GROUP:
+                session.stop_servers()
     result = Result(
         date=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         machine={**machine.describe(), "load_before": load_before, "load_after": machine.load()},

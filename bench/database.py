@@ -49,10 +49,21 @@ class Store:
                 row = connection.execute("SELECT pg_database_size(current_database())").fetchone()
                 assert row is not None
                 return int(row[0])
-        for database in [*files.rglob("*.db"), *files.rglob("*.sqlite3")]:
-            with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(database, timeout=60)) as file:
-                file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        return sum(path.stat().st_size for path in files.rglob("*") if path.is_file())
+        databases = [*files.rglob("*.db"), *files.rglob("*.sqlite3")]
+        used = sum(_used_bytes(database) for database in databases)
+        others = [path for path in files.rglob("*") if path.is_file() and path not in databases]
+        return used + sum(path.stat().st_size for path in others)
+
+
+def _used_bytes(database: Path) -> int:
+    """Of a SQLite database without the pages that are free for reuse; its log is written to it first."""
+    with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(database, timeout=60)) as file:
+        file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        pages, free, size = (
+            int(file.execute(f"PRAGMA {name}").fetchone()[0]) for name in ("page_count", "freelist_count", "page_size")
+        )
+        return (pages - free) * size
+    return database.stat().st_size
 
 
 @contextlib.contextmanager

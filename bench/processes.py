@@ -15,8 +15,7 @@ from pathlib import Path
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 ROOT = Path(__file__).resolve().parent.parent
-QUIET_SECONDS = 2.0
-QUIET_CPU = 0.1
+IDLE_SHARE = 0.05  # of one core
 
 
 def free_port() -> int:
@@ -47,13 +46,14 @@ class Processes:
                         kilobytes += int(line.split()[1])
         return kilobytes / 1024
 
-    def settle(self, limit_seconds: float = 60) -> float:
-        """Wait until the processes are idle, so that work put off is counted too; the CPU seconds used until then."""
+    def settle(self, limit_seconds: float = 60, quiet_seconds: float = 2.0) -> float:
+        """Wait until the processes have been idle for a while, so that work put off is counted too; the CPU seconds
+        used until then."""
         deadline, before = time.monotonic() + limit_seconds, self.cpu()
         while time.monotonic() < deadline:
-            time.sleep(QUIET_SECONDS)
+            time.sleep(quiet_seconds)
             after = self.cpu()
-            if after - before < QUIET_CPU:
+            if after - before < IDLE_SHARE * quiet_seconds:
                 return before
             before = after
         return before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import sys
 import tempfile
 import time
@@ -54,6 +55,15 @@ class Session:
         self._servers: dict[tuple[str, str, str], Server] = {}
         self._folder = Path(tempfile.mkdtemp(prefix="bench-"))
         self._folder.chmod(0o755)
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self.stop_servers()
+        finally:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     def install(self) -> None:
         """Install every peer; one that can't be is left out and named."""

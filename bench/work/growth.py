@@ -22,22 +22,22 @@ UNIT = "largest ÷ smallest"
 
 def measure(session: Session) -> None:
     _points(session)
+    _add(session, "cost of a point as stored points grow", POINT)
     found = tables(session)
     for question, title in PAGES.items():
-        line = [
+        session.growth[title] = [
             {"size": float(runs), "value": measured.median}
             for runs in session.sizes.runs
             if (measured := found.measured(PLATFORM.name, POSTGRESQL, runs, question))
         ]
-        session.growth[title] = line
-    for title, work in (
-        (POINT, "cost of a point as stored points grow"),
-        (PAGES[PAGE], "cost of a page as runs grow"),
-    ):
-        line = session.growth[title]
-        grown = Measured.of([line[-1]["value"] / line[0]["value"]])
-        note = f"{line[0]['size']:,.0f} to {line[-1]['size']:,.0f}"
-        session.rows.append(within(work, grown, UNIT, limit=LIMIT, note=note))
+    _add(session, "cost of a page as runs grow", PAGES[PAGE])
+
+
+def _add(session: Session, work: str, title: str) -> None:
+    line = session.growth[title]
+    grown = Measured.of([line[-1]["value"] / line[0]["value"]])
+    note = f"{line[0]['size']:,.0f} to {line[-1]['size']:,.0f}"
+    session.rows.append(within(work, grown, UNIT, limit=LIMIT, note=note))
 
 
 def _points(session: Session) -> None:

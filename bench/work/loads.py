@@ -31,10 +31,10 @@ class Source:
 
 
 # In requests of 1,000 points, about what the clients send and the most MLflow takes.
-NEPTUNE = Source(PLATFORM.name, POSTGRESQL, platform.NEPTUNE, 600_000)
-BINARY = Source(PLATFORM.name, POSTGRESQL, platform.BINARY, 600_000)
-NEPTUNE_SQLITE = replace(NEPTUNE, kind=SQLITE)
-BINARY_SQLITE = replace(BINARY, kind=SQLITE)
+NEPTUNE = Source(PLATFORM.name, POSTGRESQL, platform.NEPTUNE, 1_000_000)
+BINARY = Source(PLATFORM.name, POSTGRESQL, platform.BINARY, 1_000_000)
+NEPTUNE_SQLITE = replace(NEPTUNE, kind=SQLITE, points=600_000)
+BINARY_SQLITE = replace(BINARY, kind=SQLITE, points=600_000)
 TRACKIO = Source("Trackio", SQLITE, trackio.BULK, 200_000)
 FASTTRACKML = Source("FastTrackML", POSTGRESQL, mlflow_api.BULK, 80_000)
 MLFLOW = Source("MLflow", POSTGRESQL, mlflow_api.BULK, 24_000)
