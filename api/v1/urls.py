@@ -6,6 +6,7 @@ from api.v1.attributes import AttributeList
 from api.v1.checkpoints import RunCheckpoints
 from api.v1.content import FileContent, FileThumbnail
 from api.v1.converters import NameConverter, NumberConverter
+from api.v1.exports import RunExport
 from api.v1.files import RunFiles
 from api.v1.images import RunImages
 from api.v1.operations import RunOperations, RunPoints
@@ -42,6 +43,7 @@ urlpatterns = [
     path(f"{_RUN}operations/", RunOperations.as_view(), name="run-operations"),
     path(f"{_RUN}points/", RunPoints.as_view(), name="run-points"),
     path(f"{_RUN}series/", RunSeries.as_view(), name="run-series"),
+    path(f"{_RUN}export/", RunExport.as_view(), name="run-export"),
     path(f"{_RUN}strings/", RunStrings.as_view(), name="run-strings"),
     path(f"{_RUN}files/", RunFiles.as_view(), name="run-files"),
     path(f"{_RUN}images/", RunImages.as_view(), name="run-images"),

@@ -6,11 +6,11 @@ import uuid as uuids
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from projects.exceptions import NotFound
+from projects.exceptions import InvalidInput, NotFound
 from projects.models import Project
 from runs.models import Attribute, AttributeKind, Run
 from runs.series import store
-from runs.series.base import Axis, SeriesKey, SeriesSlice, StringPage
+from runs.series.base import Axis, FloatColumns, SeriesKey, SeriesSlice, StringColumns, StringPage
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +77,51 @@ def string_page(run: Run, path: str, *, offset: int, limit: int) -> StringPage:
     return store.read_strings(_key(run, path, AttributeKind.STRING_SERIES), offset=offset, limit=limit)
 
 
-def iterate_floats(run: Run, path: str) -> Iterator[SeriesSlice]:
-    """All points of a float series by step, a few thousand at a time."""
-    return store.iterate(_key(run, path, AttributeKind.FLOAT_SERIES))
+@dataclass(frozen=True, slots=True)
+class Export:
+    """All points of series of one kind, in pieces of (path, columns). The pieces are read as they are taken."""
+
+    is_text: bool
+    pieces: Iterator[Sequence[tuple[str, FloatColumns | StringColumns]]]
+
+
+def export_series(run: Run, paths: Sequence[str]) -> Export:
+    """All points of the series at these paths, in their order, or of all float series of the run, by path.
+
+    Raises NotFound for a path that is no series of floats or strings, and InvalidInput if both kinds are among them.
+    """
+    rows = Attribute.objects.filter(run=run, definition__kind__in=_EXPORTED_KINDS)
+    rows = rows.filter(definition__path__in=paths) if paths else rows.filter(definition__kind=_EXPORTED_KINDS[0])
+    found = {
+        path: (kind, SeriesKey(run.pk, definition_id))
+        for path, kind, definition_id in rows.order_by("definition__path").values_list(
+            "definition__path", "definition__kind", "definition_id"
+        )
+    }
+    wanted = list(dict.fromkeys(paths)) or list(found)
+    for path in wanted:
+        if path not in found:
+            raise NotFound(f"The run has no series at {path}.")
+    kinds = {found[path][0] for path in wanted}
+    if len(kinds) > 1:
+        raise InvalidInput("Series of floats and of strings need a file each; ask for them separately.", field="path")
+    names = {found[path][1]: path for path in wanted}
+    is_text = AttributeKind.STRING_SERIES in kinds
+    return Export(is_text, _strings(names) if is_text else _floats(names))
+
+
+_EXPORTED_KINDS = (AttributeKind.FLOAT_SERIES, AttributeKind.STRING_SERIES)
+
+
+def _floats(names: dict[SeriesKey, str]) -> Iterator[list[tuple[str, FloatColumns | StringColumns]]]:
+    for piece in store.scan(list(names)):
+        yield [(names[key], columns) for key, columns in piece]
+
+
+def _strings(names: dict[SeriesKey, str]) -> Iterator[list[tuple[str, FloatColumns | StringColumns]]]:
+    for key, path in names.items():
+        for columns in store.scan_strings(key):
+            yield [(path, columns)]
 
 
 def _float_keys(runs: Sequence[Run], paths: Sequence[str]) -> dict[tuple[int, str], SeriesKey]:

@@ -196,8 +196,12 @@ class SeriesStore(Protocol):
     def read_strings(self, key: SeriesKey, *, offset: int, limit: int) -> StringPage:
         """As read_page, for a string series. A negative offset counts from the end."""
 
-    def iterate(self, key: SeriesKey) -> Iterator[SeriesSlice]:
-        """All points of a float series in step order, a few thousand at a time, for exports."""
+    def scan(self, keys: Sequence[SeriesKey]) -> Iterator[list[tuple[SeriesKey, FloatColumns]]]:
+        """All points of float series, in the order of `keys` and by step, in pieces of at most about 270,000 points.
+        Between two pieces no transaction is open."""
+
+    def scan_strings(self, key: SeriesKey) -> Iterator[StringColumns]:
+        """All lines of a string series by step, a few megabytes at a time, likewise."""
 
     def summaries(self, run_id: int, definition_ids: Sequence[int] | None = None) -> dict[int, SeriesSummary]:
         """What is known of the run's float and string series (or of those asked for), the latest points included."""

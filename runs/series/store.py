@@ -13,15 +13,18 @@ from runs.series import charts, log, pages
 from runs.series.base import (
     Appended,
     Axis,
+    FloatColumns,
     PointBatch,
     SeriesKey,
     SeriesSlice,
     SeriesSummary,
+    StringColumns,
     StringPage,
 )
 from runs.series.current import current_summaries
 from runs.series.flush import flush
 from runs.series.layout import slices
+from runs.series.scan import scan_floats, scan_strings
 
 _DEFINITIONS_AT_ONCE = 500
 
@@ -60,8 +63,13 @@ class DatabaseSeriesStore:
         points, total = pages.read_page(key, offset, limit, is_text=True)
         return StringPage(points.steps, points.timestamps, points.values.tolist(), total)
 
-    def iterate(self, key: SeriesKey) -> Iterator[SeriesSlice]:
-        return pages.iterate(key)
+    def scan(self, keys: Sequence[SeriesKey]) -> Iterator[list[tuple[SeriesKey, FloatColumns]]]:
+        for piece in scan_floats(keys):
+            yield [(key, FloatColumns(points.steps, points.timestamps, points.values)) for key, points in piece]
+
+    def scan_strings(self, key: SeriesKey) -> Iterator[StringColumns]:
+        for points in scan_strings(key):
+            yield StringColumns(points.steps, points.timestamps, points.values.tolist())
 
     def summaries(self, run_id: int, definition_ids: Sequence[int] | None = None) -> dict[int, SeriesSummary]:
         return current_summaries(run_id, definition_ids)

@@ -49,6 +49,7 @@ LISTS = {
     "runs/{run}/attributes/": ["cursor", "limit", "search", "prefix", "path"],
     "runs/{run}/changes/": ["since"],
     "runs/{run}/series/": ["path", "cursor", "max_points", "axis", "from", "to"],
+    "runs/{run}/export/": ["path", "format", "raw"],
     "runs/{run}/points/": ["path", "offset", "limit"],
     "runs/{run}/strings/": ["path", "offset", "limit"],
     "runs/{run}/files/": ["path", "inside", "search", "cursor", "limit"],

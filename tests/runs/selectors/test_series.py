@@ -5,7 +5,7 @@ import pytest
 from projects.exceptions import NotFound
 from projects.models import Project
 from runs.models import AttributeKind, Run
-from runs.selectors.series import float_page, iterate_floats, read_added, read_chart, string_page
+from runs.selectors.series import export_series, float_page, read_added, read_chart, string_page
 from runs.series import flush_pending, runs_to_flush
 from runs.services.runs import create_run
 from tests.runs.series.conftest import Recorder
@@ -53,7 +53,8 @@ def test_pages_and_additions_are_read_by_path(run: Run):
     assert added.values.tolist() == [3.0]
     assert float_page(run, "loss", offset=1, limit=1).values.tolist() == [2.0]
     assert string_page(run, "stdout", offset=0, limit=5).values == ["hello"]
-    assert [each.values.tolist() for each in iterate_floats(run, "loss")] == [[1.0, 2.0, 3.0]]
+    pieces = list(export_series(run, []).pieces)
+    assert [(path, list(each.values)) for piece in pieces for path, each in piece] == [("loss", [1.0, 2.0, 3.0])]
 
 
 def test_a_series_of_another_kind_is_not_found(run: Run):

@@ -33,7 +33,7 @@ def test_a_series_nobody_logged_to_is_empty(recorder: Recorder, loss: SeriesKey,
     assert [len(each.steps) for each in store.read([loss, absent, stdout], max_points=10)] == [0, 0, 0]
     assert store.read_page(absent, offset=0, limit=5).total == 0
     assert store.read_strings(absent, offset=-5, limit=5).values == []
-    assert list(store.iterate(absent)) == []
+    assert list(store.scan([absent])) == []
     assert store.summaries(recorder.run.pk)[loss.definition_id].count == 0
 
 
@@ -168,7 +168,7 @@ def test_iterating_gives_all_points_once_in_order(recorder: Recorder, loss: Seri
     recorder.log(loss, [(step, step, float(step)) for step in range(50_000)])
     recorder.flush()
     recorder.log(loss, [(10.5, 1, 0.0), (60_000, 1, 0.0)])
-    steps = np.concatenate([each.steps for each in store.iterate(loss)])
+    steps = np.concatenate([each.steps for piece in store.scan([loss]) for _, each in piece])
     assert steps.tolist() == sorted([*map(float, range(50_000)), 10.5, 60_000.0])
 
 
@@ -267,7 +267,7 @@ def test_a_damaged_chunk_hides_no_other_points(recorder: Recorder, loss: SeriesK
     assert recorder.slice(loss).steps.tolist() == [*range(8192), *range(16_384, 20_000)]
     assert "damaged" in caplog.text
     assert store.read_page(loss, offset=8192, limit=10).steps.tolist() == []
-    assert len(list(store.iterate(loss))) >= 1
+    assert len(list(store.scan([loss]))) >= 1
 
 
 def test_small_flushes_do_not_leave_many_chunks(recorder: Recorder, loss: SeriesKey):
