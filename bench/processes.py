@@ -46,7 +46,7 @@ class Processes:
                         kilobytes += int(line.split()[1])
         return kilobytes / 1024
 
-    def settle(self, limit_seconds: float = 60, quiet_seconds: float = 2.0) -> float:
+    def settle(self, limit_seconds: float = 60, quiet_seconds: float = 1.0) -> float:
         """Wait until the processes have been idle for a while, so that work put off is counted too; the CPU seconds
         used until then."""
         deadline, before = time.monotonic() + limit_seconds, self.cpu()

@@ -31,11 +31,13 @@ class Sizes:
     growth_points: tuple[int, ...]
     window_seconds: float
     """How long a page or a chart is asked for again and again in one repeat."""
+    is_short: bool = False
+    """Leave out the loads that no goal depends on."""
 
 
 FULL = Sizes(5, 3, 1.0, 1_000_000, (100, 1_000, 10_000, 100_000), (10_000, 100_000, 1_000_000, 10_000_000), 2.0)
-QUICK = Sizes(2, 1, 0.15, 100_000, (100, 1_000, 10_000), (10_000, 100_000, 1_000_000), 0.7)
-TINY = Sizes(2, 1, 0.02, 20_000, (10, 100), (1_000, 10_000), 0.2)
+QUICK = Sizes(2, 1, 0.15, 100_000, (100, 1_000, 10_000), (10_000, 100_000, 1_000_000), 0.7, True)
+TINY = Sizes(2, 1, 0.02, 20_000, (10, 100), (1_000, 10_000), 0.2, True)
 
 PLATFORM: Contender = Platform()
 

@@ -22,6 +22,10 @@ def measure(session: Session) -> None:
 
 
 def _compare(session: Session, found: Loads, work: str, ours: Source, peers: tuple[Source, ...]) -> None:
+    if session.sizes.is_short:  # what was left out is no failure
+        peers = tuple(peer for peer in peers if peer not in sources.WITHOUT_A_GOAL)
+    if not found.measured(ours):
+        return
     for peer in peers:
         goal = GOALS.get(peer.title)
         if found.measured(peer):
