@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from http.client import HTTPException
 from pathlib import Path
 
 from bench import machine, profile
@@ -36,6 +37,7 @@ from bench.work import (
     runs_page,
     startup,
 )
+from bench.work.chart import WrongChart
 
 WORKS: dict[str, Callable[[Session], None]] = {
     "memory": memory.measure,
@@ -97,7 +99,7 @@ def measure(session: Session, name: str) -> None:
     session.say(f"== {name}")
     try:
         WORKS[name](session)
-    except (Unavailable, AssertionError, OSError, KeyError, LookupError, ArithmeticError) as error:
+    except (Unavailable, AssertionError, OSError, HTTPException, LookupError, ArithmeticError, WrongChart) as error:
         session.say(f"{name} failed: {error!r}")
         session.rows.append(missing(name, f"could not be measured: {str(error)[:200] or type(error).__name__}"))
 

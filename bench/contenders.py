@@ -177,6 +177,16 @@ class Http:
             raise Unavailable(f"answered {answer.status} to {method} {path[:80]}: {text}")
         return content
 
+    def fetch(self, path: str) -> bytes:
+        """On a connection of its own."""
+        connection = self.connect()
+        try:
+            return self.read(connection, "GET", path)
+        except (OSError, HTTPException) as error:
+            raise Unavailable(f"did not answer GET {path[:80]}: {error}") from error
+        finally:
+            connection.close()
+
     def ask(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Any:
         """JSON there and back, on a connection of its own."""
         connection = self.connect()
@@ -214,7 +224,11 @@ class HttpServer(Server):
         """A request on the connection that is kept for reading."""
         payload = None if body is None else json.dumps(body).encode()
         kind = {"Content-Type": "application/json", **(headers or {})}
-        return self.http.read(self.reading, method, path, payload, kind)
+        try:
+            return self.http.read(self.reading, method, path, payload, kind)
+        except (RemoteDisconnected, ConnectionError):  # it lay idle for too long
+            self.reading.close()
+            return self.http.read(self.reading, method, path, payload, kind)
 
     def ingest(self, way: str, load: Load) -> Sent:
         chosen = self.ways[way]

@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -75,8 +76,8 @@ class Session:
         """The action's result, or FAILED with the reason remembered."""
         try:
             return action()
-        except Unavailable as error:
-            self.reasons[name] = str(error)
+        except (Unavailable, OSError, HTTPException) as error:
+            self.reasons[name] = str(error) or type(error).__name__
             self.say(f"{name}: {error}")
             return FAILED
 

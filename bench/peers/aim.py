@@ -24,7 +24,7 @@ TRACK = "Run.track"
 class AimServer(Server):
     def __init__(self, processes: Processes, store: Store, environment: Environment, ui: int, tracking: int) -> None:
         super().__init__(processes, store)
-        self._http, self._reading = Http(ui), Http(ui).connect()
+        self._http = Http(ui)
         self._python, self._tracking = environment.program("python"), tracking
         self._environment = {**os.environ, **QUIET}
 
@@ -49,7 +49,7 @@ class AimServer(Server):
         """What its user interface asks for: 500 samples."""
         query = f'run.hash == "{run}" and metric.name == "{CHART_PATH}"'
         wanted = urlencode({"q": query, "p": 500, "report_progress": "false"})
-        return len(self._http.read(self._reading, "GET", f"/api/runs/search/metric/?{wanted}"))
+        return len(self._http.fetch(f"/api/runs/search/metric/?{wanted}"))
 
 
 class Aim:

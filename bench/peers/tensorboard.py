@@ -23,7 +23,7 @@ LOAD_SECONDS = 300
 class TensorBoardServer(Server):
     def __init__(self, processes: Processes, store: Store, environment: Environment, port: int) -> None:
         super().__init__(processes, store)
-        self._http, self._reading = Http(port), Http(port).connect()
+        self._http = Http(port)
         self._script = [environment.program("python"), str(SCRIPTS / "tensorboard_log.py")]
         self._runs = 0
 
@@ -57,7 +57,7 @@ class TensorBoardServer(Server):
 
     def _scalars(self, run: str) -> bytes:
         wanted = urlencode({"run": run, "tag": CHART_PATH})
-        return self._http.read(self._reading, "GET", f"/data/plugin/scalars/scalars?{wanted}")
+        return self._http.fetch(f"/data/plugin/scalars/scalars?{wanted}")
 
     def read_chart(self, run: str) -> int:
         """What its user interface asks for: 1,000 points drawn by lot."""
