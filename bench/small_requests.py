@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import random
@@ -27,7 +28,7 @@ from typing import Any
 
 import uvloop
 
-from bench.processes import cpu_seconds, free_port, running, settle
+from bench.processes import TICKS_PER_SECOND, free_port, running, settle
 
 MOST_POINTS = 5
 WARM_SECONDS = 3.0
@@ -134,6 +135,19 @@ def first_values(file: Path) -> dict[str, str]:
     return {name: value.strip("'\"") for name, _, value in (line.partition("=") for line in lines)}
 
 
+def cpu_by_name(session: int) -> Counter[str]:
+    """User and system seconds so far of the group's processes, by the names they give themselves."""
+    seconds: Counter[str] = Counter()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                name, _, rest = (entry / "stat").read_text().partition("(")[2].rpartition(")")
+                fields = rest.split()
+                if int(fields[3]) == session:
+                    seconds[name] += (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
+    return seconds
+
+
 def measure(load: Load, folder: Path) -> None:
     port, data = free_port(), folder / "data"
     environment = {"DATA_DIR": str(data), "HOST": "127.0.0.1", "PORT": str(port)}
@@ -143,25 +157,29 @@ def measure(load: Load, folder: Path) -> None:
         everyone = clients(port, first_values(data / "first-run.env"), load.runs)
         uvloop.run(drive(everyone, Load(load.runs, load.per_second, WARM_SECONDS)))
         settle(session)
-        before, own_before, began = cpu_seconds(session), time.process_time(), time.perf_counter()
+        before, own_before, began = cpu_by_name(session), time.process_time(), time.perf_counter()
         tally = uvloop.run(drive(everyone, load))
         seconds, own = time.perf_counter() - began, time.process_time() - own_before
-        during = cpu_seconds(session) - before
+        during = cpu_by_name(session) - before
         settle(session)
-        report(load, tally, seconds, during, cpu_seconds(session) - before, own)
+        report(load, tally, seconds, during, (cpu_by_name(session) - before).total(), own)
 
 
-def report(load: Load, tally: Tally, seconds: float, cpu: float, settled: float, own: float) -> None:
+def report(load: Load, tally: Tally, seconds: float, cpu: Counter[str], settled: float, own: float) -> None:
+    """`cpu` is what each of the server's processes used meanwhile, `settled` all of them until they were idle again,
+    and `own` what this process used; in seconds."""
     count = len(tally.latencies)
-    cuts = statistics.quantiles(tally.latencies, n=100)
-    print(f"{load.runs} runs × {load.per_second:g} requests/s of 1 to {MOST_POINTS} points, {load.seconds:g} s")
-    print(
-        f"  answered   {count} requests, {count / seconds:.0f} per second; failures: {dict(tally.failures) or 'none'}"
-    )
-    print(f"  latency    p50 {cuts[49] * 1000:.1f}, p95 {cuts[94] * 1000:.1f}, p99 {cuts[98] * 1000:.1f}, ", end="")
-    print(f"largest {max(tally.latencies) * 1000:.1f} ms")
-    print(f"  server CPU {cpu / count * 1000:.2f} ms per request ({cpu / seconds:.2f} cores);", end=" ")
-    print(f"with the work put off {settled / count * 1000:.2f} ms; load generator {own / seconds:.2f} cores")
+    p50, p95, p99 = (statistics.quantiles(tally.latencies, n=100)[percent - 1] * 1000 for percent in (50, 95, 99))
+    parts = ", ".join(f"{name} {used / count * 1000:.2f}" for name, used in cpu.most_common() if used / count > 5e-6)
+    for line in [
+        f"{load.runs} runs × {load.per_second:g} requests/s of 1 to {MOST_POINTS} points, {load.seconds:g} s",
+        f"  answered   {count} requests, {count / seconds:.0f} per second; failures: {dict(tally.failures) or 'none'}",
+        f"  latency    p50 {p50:.1f}, p95 {p95:.1f}, p99 {p99:.1f}, largest {max(tally.latencies) * 1000:.1f} ms",
+        f"  server CPU {cpu.total() / count * 1000:.2f} ms per request ({cpu.total() / seconds:.2f} cores): {parts}",
+        f"  with the work put off {settled / count * 1000:.2f} ms per request",
+        f"  the load generator used {own / seconds:.2f} cores",
+    ]:
+        print(line)
 
 
 def main() -> None:
