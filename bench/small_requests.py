@@ -20,7 +20,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
@@ -135,9 +135,9 @@ def first_values(file: Path) -> dict[str, str]:
     return {name: value.strip("'\"") for name, _, value in (line.partition("=") for line in lines)}
 
 
-def cpu_by_name(session: int) -> Counter[str]:
+def cpu_by_name(session: int) -> dict[str, float]:
     """User and system seconds so far of the group's processes, by the names they give themselves."""
-    seconds: Counter[str] = Counter()
+    seconds: defaultdict[str, float] = defaultdict(float)
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
@@ -160,22 +160,24 @@ def measure(load: Load, folder: Path) -> None:
         before, own_before, began = cpu_by_name(session), time.process_time(), time.perf_counter()
         tally = uvloop.run(drive(everyone, load))
         seconds, own = time.perf_counter() - began, time.process_time() - own_before
-        during = cpu_by_name(session) - before
+        during = {name: used - before.get(name, 0.0) for name, used in cpu_by_name(session).items()}
         settle(session)
-        report(load, tally, seconds, during, (cpu_by_name(session) - before).total(), own)
+        settled = sum(cpu_by_name(session).values()) - sum(before.values())
+        report(load, tally, seconds, during, settled, own)
 
 
-def report(load: Load, tally: Tally, seconds: float, cpu: Counter[str], settled: float, own: float) -> None:
+def report(load: Load, tally: Tally, seconds: float, cpu: dict[str, float], settled: float, own: float) -> None:
     """`cpu` is what each of the server's processes used meanwhile, `settled` all of them until they were idle again,
     and `own` what this process used; in seconds."""
     count = len(tally.latencies)
     p50, p95, p99 = (statistics.quantiles(tally.latencies, n=100)[percent - 1] * 1000 for percent in (50, 95, 99))
-    parts = ", ".join(f"{name} {used / count * 1000:.2f}" for name, used in cpu.most_common() if used / count > 5e-6)
+    total = sum(cpu.values())
+    parts = ", ".join(f"{name} {used / count * 1000:.2f}" for name, used in sorted(cpu.items()) if used / count > 5e-6)
     for line in [
         f"{load.runs} runs × {load.per_second:g} requests/s of 1 to {MOST_POINTS} points, {load.seconds:g} s",
         f"  answered   {count} requests, {count / seconds:.0f} per second; failures: {dict(tally.failures) or 'none'}",
         f"  latency    p50 {p50:.1f}, p95 {p95:.1f}, p99 {p99:.1f}, largest {max(tally.latencies) * 1000:.1f} ms",
-        f"  server CPU {cpu.total() / count * 1000:.2f} ms per request ({cpu.total() / seconds:.2f} cores): {parts}",
+        f"  server CPU {total / count * 1000:.2f} ms per request ({total / seconds:.2f} cores): {parts}",
         f"  with the work put off {settled / count * 1000:.2f} ms per request",
         f"  the load generator used {own / seconds:.2f} cores",
     ]:

@@ -1,0 +1,1 @@
+"""Our PostgreSQL backend; see base.py."""
