@@ -31,7 +31,15 @@ from projects.access import Action, access_project
 from projects.exceptions import InvalidInput, TooLarge
 from runs.access import access_run_by_uuid
 from runs.models import Run
-from runs.selectors.series import ChartLine, float_page, read_added, read_chart, runs_of_project, string_page
+from runs.selectors.series import (
+    ChartLine,
+    float_page,
+    float_series,
+    read_added,
+    read_chart,
+    runs_of_project,
+    string_page,
+)
 from runs.series.base import Axis, SeriesKey, SeriesSlice, StringPage
 
 _OFFSET = 10**12
@@ -109,6 +117,37 @@ class RunSeries(ApiView):
         for each in series:
             del each["run"]
         return columns_answer(request, series)
+
+
+class ConfiguredAnswer(Output):
+    unit = serializers.CharField()
+    range_minimum = serializers.FloatField(allow_null=True)
+    range_maximum = serializers.FloatField(allow_null=True)
+
+
+class CatalogueAnswer(Output):
+    paths = serializers.ListField(child=serializers.CharField())
+    configured = serializers.DictField(
+        child=ConfiguredAnswer(), help_text="What clients said of some of them, by path."
+    )
+
+
+class SeriesCatalogue(ApiView):
+    is_public_readable = True
+
+    @extend_schema(
+        summary="List the float series of a run",
+        description="All paths at once, so that a page of charts can sort and search them; nothing is said of points.",
+        responses=CatalogueAnswer,
+    )
+    def get(self, request: Request, uuid: uuids.UUID) -> Response:
+        rows = float_series(access_run_by_uuid(self.actor, uuid, Action.VIEW))
+        configured = {
+            path: {"unit": unit, "range_minimum": minimum, "range_maximum": maximum}
+            for path, unit, minimum, maximum in rows
+            if unit or minimum is not None or maximum is not None
+        }
+        return Response({"paths": [path for path, *_ in rows], "configured": configured})
 
 
 class ProjectSeries(ApiView):

@@ -15,7 +15,7 @@ from api.v1.projects import DefinitionList, ProjectList, ProjectView
 from api.v1.rejected import RejectionList
 from api.v1.runs import RunChanges, RunFinish, RunList, RunRestore, RunSignals, RunTrash, RunView
 from api.v1.schema import ReferencePage, SchemaView
-from api.v1.series import ProjectSeries, RunSeries, RunStrings
+from api.v1.series import ProjectSeries, RunSeries, RunStrings, SeriesCatalogue
 from api.v1.tokens import TokenList, TokenView
 from api.views import Unknown
 
@@ -43,6 +43,7 @@ urlpatterns = [
     path(f"{_RUN}operations/", RunOperations.as_view(), name="run-operations"),
     path(f"{_RUN}points/", RunPoints.as_view(), name="run-points"),
     path(f"{_RUN}series/", RunSeries.as_view(), name="run-series"),
+    path(f"{_RUN}series/paths/", SeriesCatalogue.as_view(), name="run-series-paths"),
     path(f"{_RUN}export/", RunExport.as_view(), name="run-export"),
     path(f"{_RUN}strings/", RunStrings.as_view(), name="run-strings"),
     path(f"{_RUN}files/", RunFiles.as_view(), name="run-files"),

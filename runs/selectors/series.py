@@ -27,6 +27,12 @@ def runs_of_project(project: Project, wanted: Sequence[uuids.UUID]) -> dict[uuid
     return {run.uuid: run for run in Run.objects.filter(project=project, uuid__in=wanted)}
 
 
+def float_series(run: Run) -> list[tuple[str, str, float | None, float | None]]:
+    """Path, unit and configured range of every float series of the run, by path; one query, whatever their number."""
+    rows = Attribute.objects.filter(run=run, definition__kind=AttributeKind.FLOAT_SERIES).order_by("definition__path")
+    return list(rows.values_list("definition__path", "unit", "range_minimum", "range_maximum"))
+
+
 def read_chart(
     runs: Sequence[Run],
     paths: Sequence[str],

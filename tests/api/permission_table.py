@@ -91,6 +91,7 @@ NATIVE = [
     _native("GET", f"{_R}points/", Need.VIEW, f"{_R}points/?path=loss"),
     _native("POST", f"{_R}points/", Need.LOG, ok=(400,), headers={"Content-Type": "application/octet-stream"}),
     _native("GET", f"{_R}series/", Need.VIEW, f"{_R}series/?path=loss"),
+    _native("GET", f"{_R}series/paths/", Need.VIEW),
     _native("GET", f"{_R}export/", Need.VIEW, f"{_R}export/?path=loss"),
     _native("GET", f"{_R}strings/", Need.VIEW, f"{_R}strings/?path=out"),
     _native("GET", f"{_R}files/", Need.VIEW),

@@ -11,7 +11,7 @@ from api.v1.point_wire import MEDIA_TYPE
 from projects.access import actor_for_user
 from projects.services.projects import create_project
 from runs.models import AttributeKind
-from runs.operations import AppendFloats, AppendStrings, AssignValue, BatchIdentity, DeleteAttribute
+from runs.operations import AppendFloats, AppendStrings, AssignValue, BatchIdentity, ConfigureSeries, DeleteAttribute
 from runs.services.ingest import apply_operations
 from runs.services.runs import create_run
 from tests.api.conftest import refused
@@ -273,3 +273,16 @@ def test_charts_of_many_runs_cost_the_same_number_of_queries(api, project, alice
 def test_faulty_parameters_for_several_runs_are_refused(api, run, query, status, code):
     address = query.format(run=run.uuid, other=uuid.uuid4())
     refused(api.get(f"projects/lab/tutorial/series/?{address}"), status, code)
+
+
+def test_the_catalogue_lists_all_float_series_with_one_query_more_or_less(api, run, django_assert_max_num_queries):
+    for n in range(30):
+        log_floats(run, f"m/{n:02}", [1.0])
+    log_floats(run, "gpu", [1.0])
+    configure = ConfigureSeries(path="gpu", minimum=0.0, maximum=100.0, unit="%")
+    assert not apply_operations(run, [configure], identity=BatchIdentity()).errors
+    apply_operations(run, [AssignValue(path="c", kind=AttributeKind.INT, value=1)], identity=BatchIdentity())
+    with django_assert_max_num_queries(8):
+        answer = api.get(f"runs/{run.uuid}/series/paths/").json()
+    assert answer["paths"] == ["gpu", *(f"m/{n:02}" for n in range(30))]
+    assert answer["configured"] == {"gpu": {"unit": "%", "range_minimum": 0, "range_maximum": 100}}

@@ -55,6 +55,9 @@ export const get = (path, query, signal) => request("GET", path, { query, signal
 export const post = (path, body) => request("POST", path, { body: body ?? {} });
 export const patch = (path, body) => request("PATCH", path, { body });
 
+/** Where all points of a series, or of all series of a run, are downloaded. */
+export const exportAddress = (run, format, path) => ROOT + withQuery(`/runs/${run}/export/`, { format, path });
+
 /** All results of a list, page by page, up to `most`. */
 export async function getAll(path, query = {}, most = 20000) {
   const found = [];

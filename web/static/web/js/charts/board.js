@@ -1,21 +1,26 @@
-// All charts of a run, in sections by namespace.
+// All charts of a run, in sections by namespace. A run may have ten thousand series: cards are made for open sections
+// only, a page at a time, and points are asked for when a card comes into view.
 
-import { getAll } from "../api.js";
+import { get } from "../api.js";
 import { el, icon } from "../dom.js";
 import { ChartCard } from "./card.js";
 import { CrosshairBus, crosshair } from "./plugins.js";
 import { SeriesSource } from "./source.js";
 
 const OPEN_AT_FIRST = 80;
+const CARDS_PER_PAGE = 60;
 const CATALOGUE_PAUSE_MS = 4000;
+const PAUSE_PER_SERIES_MS = 4;
 const REFRESHED_AT_ONCE = 20;
 
 export class Board {
-  /** `accepts(attribute)` says which series belong here; `isLinked`: zooming one chart zooms all. */
+  /** `accepts(path)` says which series belong here; `isLinked`: zooming one chart zooms all. */
   constructor(root, { run, createdAt, settings, accepts, isLinked = false, sectionOf }) {
     Object.assign(this, { root, run, createdAt, settings, accepts, isLinked, sectionOf });
     this.source = new SeriesSource(run);
     this.crosshair = crosshair(new CrosshairBus());
+    this.paths = new Set();
+    this.configured = {};
     this.cards = new Map();
     this.sections = new Map();
     this.cataloguedAt = 0;
@@ -34,33 +39,31 @@ export class Board {
 
   async load() {
     this.cataloguedAt = Date.now();
-    const attributes = await getAll(`/runs/${this.run}/attributes/`, { kind: "float_series" });
-    for (const attribute of attributes.filter((each) => this.accepts(each))) {
-      if (!this.cards.has(attribute.path)) this.add(attribute);
+    const { paths, configured } = await get(`/runs/${this.run}/series/paths/`);
+    this.configured = configured;
+    let isNew = false;
+    for (const path of paths) {
+      if (this.paths.has(path) || !this.accepts(path)) continue;
+      this.section(this.sectionOf(path)).paths.push(path);
+      this.paths.add(path);
+      isNew = true;
     }
-    this.filter();
-  }
-
-  add(attribute) {
-    const card = new ChartCard(this, attribute);
-    this.cards.set(card.path, card);
-    const section = this.section(this.sectionOf(card.path));
-    section.grid.append(card.element);
-    section.cards.push(card);
-    this.observer.observe(card.element);
+    if (isNew || !this.isLoaded) this.filter();
+    this.isLoaded = true;
   }
 
   section(name) {
     if (this.sections.has(name)) return this.sections.get(name);
     const grid = el("div", { class: "chart-grid" });
     const count = el("span", { class: "count" });
+    const more = el("button", { type: "button", class: "button small chart-more", hidden: true, onclick: () => this.showMore(section) });
     const heading = el("h2", {}, name || "other series");
-    const element = el("details", { class: "chart-section", open: this.cards.size <= OPEN_AT_FIRST }, el("summary", {}, icon("chevron-right"), heading, count), grid);
-    const section = { name, element, grid, count, cards: [] };
+    const element = el("details", { class: "chart-section", open: this.paths.size <= OPEN_AT_FIRST }, el("summary", {}, icon("chevron-right"), heading, count), grid, more);
+    const section = { name, element, grid, count, more, paths: [], matching: [], room: CARDS_PER_PAGE };
+    element.addEventListener("toggle", () => this.fill(section));
     this.sections.set(name, section);
-    const after = [...this.sections.values()].find((each) => each !== section && each.name.localeCompare(name) > 0 && each.element.isConnected);
     const next = [...this.root.children].find((child) => (child.querySelector("h2")?.textContent ?? "").localeCompare(name) > 0);
-    this.root.insertBefore(element, next ?? (after ? after.element : null));
+    this.root.insertBefore(element, next ?? null);
     return section;
   }
 
@@ -69,16 +72,50 @@ export class Board {
     const matches = matcher(this.settings.search);
     let shown = 0;
     for (const section of this.sections.values()) {
-      const visible = section.cards.filter((card) => {
-        card.element.hidden = !matches(card.path);
-        return !card.element.hidden;
-      });
-      section.element.hidden = !visible.length;
-      section.count.textContent = String(visible.length);
-      if (this.settings.search && visible.length) section.element.open = true;
-      shown += visible.length;
+      section.matching = section.paths.filter(matches);
+      section.element.hidden = !section.matching.length;
+      section.count.textContent = String(section.matching.length);
+      if (this.settings.search && section.matching.length && shown < OPEN_AT_FIRST) section.element.open = true;
+      shown += section.matching.length;
+      this.fill(section);
     }
-    this.onCounted?.(shown, this.cards.size);
+    this.onCounted?.(shown, this.paths.size);
+  }
+
+  /** Put the cards of an open section in place, as many as there is room for now; those that were made stay. */
+  fill(section) {
+    const wanted = section.element.open ? section.matching.slice(0, section.room) : [];
+    const cards = new Set(wanted.map((path) => this.card(path)));
+    for (const element of [...section.grid.children]) {
+      const card = this.cards.get(element.dataset.path);
+      if (card && !cards.has(card)) {
+        element.remove();
+        card.hide();
+      }
+    }
+    let before = null;
+    for (const card of cards) {
+      const place = before ? before.nextSibling : section.grid.firstChild;
+      if (card !== this.large && place !== card.element) section.grid.insertBefore(card.element, place);
+      before = card === this.large ? before : card.element;
+    }
+    const rest = section.matching.length - wanted.length;
+    section.more.hidden = !section.element.open || rest <= 0;
+    section.more.textContent = `Show ${Math.min(rest, CARDS_PER_PAGE)} more of ${rest}`;
+  }
+
+  showMore(section) {
+    section.room += CARDS_PER_PAGE;
+    this.fill(section);
+  }
+
+  card(path) {
+    if (!this.cards.has(path)) {
+      const card = new ChartCard(this, { path, ...this.configured[path] });
+      this.cards.set(path, card);
+      this.observer.observe(card.element);
+    }
+    return this.cards.get(path);
   }
 
   /** The ends of the x axis for positions `xs`: all charts of a linked board share theirs. */
@@ -112,7 +149,8 @@ export class Board {
   /** Look for new series, but not after every point: a look that comes too early is made up for later. */
   async loadSometimes() {
     clearTimeout(this.lookingLater);
-    const wait = this.cataloguedAt + CATALOGUE_PAUSE_MS - Date.now();
+    const pause = Math.max(CATALOGUE_PAUSE_MS, PAUSE_PER_SERIES_MS * this.paths.size);
+    const wait = this.cataloguedAt + pause - Date.now();
     if (wait <= 0) await this.load();
     else this.lookingLater = setTimeout(() => this.load().catch(() => {}), wait);
   }

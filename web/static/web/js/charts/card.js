@@ -1,5 +1,6 @@
 // One series in its card: drawn when it comes into view, refreshed from the tail, zoomed with the server's help.
 
+import { exportAddress } from "../api.js";
 import { el, icon, pathLabel } from "../dom.js";
 import { formatNumber, formatStep } from "../format.js";
 import { AXES } from "./axes.js";
@@ -36,7 +37,8 @@ export class ChartCard {
     const tool = (name, label, action) =>
       el("button", { type: "button", class: "button quiet small square", title: label, onclick: action }, icon(name, label));
     this.tableButton = tool("table", "Show as a table", () => this.toggleTable());
-    const tools = el("span", { class: "chart-tools" }, this.tableButton, tool("maximize-2", "Show large", () => this.board.enlarge(this)));
+    const file = (format, label) => el("a", { class: "button quiet small", href: exportAddress(this.board.run, format, this.path), download: "", title: `Download all points as ${label}` }, label);
+    const tools = el("span", { class: "chart-tools" }, file("csv", "CSV"), file("parquet", "Parquet"), this.tableButton, tool("maximize-2", "Show large", () => this.board.enlarge(this)));
     return el("article", { class: "card chart-card", data: { path: this.path } },
       el("header", { class: "chart-head" }, title, this.last, tools),
       this.stage,
@@ -100,9 +102,9 @@ export class ChartCard {
     columns.total = columns.isExact ? columns.steps.length : columns.total + tail.steps.length;
   }
 
+  /** Where relative time begins: the server says it, the same for every reader. */
   get start() {
-    const first = this.columns?.times[0] ?? Infinity;
-    return Math.min(this.board.createdAt, first);
+    return this.columns?.origin || this.board.createdAt;
   }
 
   draw() {

@@ -13,6 +13,7 @@ function columns(answer) {
     total: answer.total,
     isExact: answer.is_exact,
     cursor: answer.cursor,
+    origin: answer.origin,
   };
 }
 
@@ -47,7 +48,7 @@ export class SeriesSource {
       const answer = await get(`/runs/${this.run}/series/`, { path, max_points: range.maxPoints ?? MAX_POINTS, axis: range.axis, from: range.from, to: range.to });
       const found = new Map(answer.series.map((each) => [each.path, columns(each)]));
       for (const { path: one, resolve } of wanted) {
-        resolve(found.get(one) ?? { steps: [], times: [], values: [], total: 0, isExact: true, cursor: "" });
+        resolve(found.get(one) ?? { steps: [], times: [], values: [], total: 0, isExact: true, cursor: "", origin: 0 });
       }
     } catch (error) {
       wanted.forEach(({ reject }) => reject(error));

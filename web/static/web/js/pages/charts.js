@@ -5,6 +5,6 @@ import { startBoard } from "../charts/start.js";
 await startBoard({
   defaultAxis: "step",
   isLinked: false,
-  accepts: (attribute) => !attribute.path.startsWith("monitoring/"),
+  accepts: (path) => !path.startsWith("monitoring/"),
   sectionOf: (path) => path.split("/").slice(0, -1).join("/"),
 });

@@ -10,6 +10,6 @@ function sectionOf(path) {
 await startBoard({
   defaultAxis: "relative",
   isLinked: true,
-  accepts: (attribute) => attribute.path.startsWith("monitoring/"),
+  accepts: (path) => path.startsWith("monitoring/"),
   sectionOf,
 });
