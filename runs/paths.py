@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from django.db import connection
 from django.db.models import Q
 
@@ -40,6 +42,9 @@ SYSTEM_KINDS = {
 }
 
 
+_CONTROL = re.compile("[\x00-\x1f\x7f]")
+
+
 def path_problem(path: str) -> str:
     """Why `path` can't be an attribute's path, in words; empty when it can."""
     if not path:
@@ -55,7 +60,7 @@ def path_problem(path: str) -> str:
         return f"The path has {len(parts)} parts; the limit is {MAX_PATH_DEPTH}."
     if not all(parts):
         return "The path has an empty part: it begins or ends with '/' or holds '//'."
-    if any(ord(character) < 32 or ord(character) == 127 for character in path):
+    if _CONTROL.search(path):
         return "The path holds a control character."
     return ""
 

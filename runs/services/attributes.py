@@ -12,9 +12,16 @@ from threading import Lock
 from cachetools import LRUCache
 from django.db import transaction
 
-from runs.models import Attribute, AttributeDefinition, AttributeKind, Run
+from runs.models import Attribute, AttributeKind, Run
 from runs.models.attribute import MAX_INDEXED_TEXT, ValueFlag
 from runs.operations import AssignGitRef, AssignValue
+from runs.services.attribute_rows import (
+    VALUE_COLUMNS,
+    find_definitions,
+    insert_attributes,
+    insert_definitions,
+    upsert_values,
+)
 
 type_key = tuple[int, str, int]
 
@@ -36,16 +43,11 @@ def resolve_definitions(project_id: int, wanted: Iterable[tuple[str, AttributeKi
     missing = sorted(keys - found.keys())
     if not missing:
         return found
-    AttributeDefinition.objects.bulk_create(
-        [AttributeDefinition(project_id=project_id, path=path, kind=kind) for path, kind in missing],
-        ignore_conflicts=True,
-        batch_size=_IN_CHUNK,
-    )
-    fetched: dict[tuple[str, int], int] = {}
-    for start in range(0, len(missing), _IN_CHUNK):
-        paths = {path for path, _ in missing[start : start + _IN_CHUNK]}
-        rows = AttributeDefinition.objects.filter(project_id=project_id, path__in=paths)
-        fetched.update({(path, kind): pk for pk, path, kind in rows.values_list("id", "path", "kind")})
+    paths = sorted({path for path, _ in missing})
+    fetched = find_definitions(project_id, paths)
+    if new := [key for key in missing if key not in fetched]:
+        insert_definitions(project_id, new)
+        fetched = find_definitions(project_id, paths)
     transaction.on_commit(lambda: _remember(project_id, fetched))
     return found | {key: fetched[key] for key in missing}
 
@@ -64,9 +66,7 @@ def forget_definitions() -> None:
 
 def create_attributes(run: Run, definition_ids: Sequence[int]) -> None:
     """Make the (empty) attribute rows of a run that do not exist yet."""
-    Attribute.objects.bulk_create(
-        [Attribute(run=run, definition_id=pk) for pk in definition_ids], ignore_conflicts=True, batch_size=_IN_CHUNK
-    )
+    insert_attributes(run.pk, definition_ids)
 
 
 def value_columns(kind: AttributeKind, value: object) -> dict[str, object]:
@@ -112,18 +112,12 @@ def write_git_reference(run: Run, operation: AssignGitRef) -> None:
 
 
 def _upsert_values(run: Run, rows: dict[int, dict[str, object]], new: Collection[int] = ()) -> None:
-    names = ["flags", "number", "text", "long_text"]
     same: set[int] = set()
     ids = [pk for pk in rows if pk not in new]
     for start in range(0, len(ids), _IN_CHUNK):
         stored = Attribute.objects.filter(run=run, definition_id__in=ids[start : start + _IN_CHUNK])
-        for pk, *values in stored.values_list("definition_id", *names):
-            if values == [rows[pk][name] for name in names]:
+        for pk, *values in stored.values_list("definition_id", *VALUE_COLUMNS):
+            if values == [rows[pk][name] for name in VALUE_COLUMNS]:
                 same.add(pk)
-    Attribute.objects.bulk_create(
-        [Attribute(run=run, definition_id=pk, **columns) for pk, columns in rows.items() if pk not in same],
-        update_conflicts=True,
-        unique_fields=["run", "definition"],
-        update_fields=names,
-        batch_size=_IN_CHUNK,
-    )
+    changed = [(pk, columns) for pk, columns in rows.items() if pk not in same]
+    upsert_values(run.pk, [(pk, *(columns[name] for name in VALUE_COLUMNS)) for pk, columns in changed])

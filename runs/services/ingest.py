@@ -153,11 +153,16 @@ class _Batch:
         """What this batch is remembered by."""
         return f"{self.writer.number}:{self.identity.seq}" if self.writer else self.identity.digest
 
+    @property
+    def _has_points(self) -> bool:
+        return any(isinstance(operation, _APPENDS) for operation in self.operations)
+
     def _look_back(self) -> tuple[bool, tuple[OperationError, ...]]:
         """Whether the batch came before, and the errors it had then."""
         if self.writer and not self.writer.has_received(self.identity.seq):
             return False, ()
-        before = ReceivedBatch.objects.filter(run=self.run, digest=self._digest) if self._digest else None
+        is_kept = self._digest and (self.writer or self._has_points)
+        before = ReceivedBatch.objects.filter(run=self.run, digest=self._digest) if is_kept else None
         errors = before.values_list("errors", flat=True).first() if before is not None else None
         return self.writer is not None or errors is not None, tuple(OperationError(*error) for error in errors or ())
 
@@ -255,8 +260,11 @@ class _Batch:
         if session is None or not appended.heads:  # only points without a step tell anything
             return
         if examination is not Examination.NONE:
-            LogSession.objects.update_or_create(
-                run=self.run, session=session, defaults={"is_repeating": appended.is_repetition}
+            LogSession.objects.bulk_create(
+                [LogSession(run=self.run, session=session, is_repeating=appended.is_repetition)],
+                update_conflicts=True,
+                unique_fields=["run", "session"],
+                update_fields=["is_repeating"],
             )
         if not appended.is_repetition:
             self.sessions.append(self.identity.session)
@@ -293,8 +301,7 @@ class _Batch:
         keep_rejected(self.run, self._digest, errors, self.operations)
         if is_repeated or not self._digest:
             return
-        has_points = any(isinstance(operation, _APPENDS) for operation in self.operations)
-        if errors if self.writer else has_points:
+        if errors if self.writer else self._has_points:
             ReceivedBatch.objects.create(
                 run=self.run,
                 digest=self._digest,

@@ -309,3 +309,24 @@ def test_a_thousand_paths_cost_no_more_queries_than_ten(run, django_assert_max_n
     with django_assert_max_num_queries(60):
         send(run, *(points(f"many/{i}", 1.0, start_ms=3000) for i in range(1000)))
     assert len(list_attributes(run, prefix="many")) == 1000
+
+
+def test_the_first_batch_of_a_run_is_written_in_bulk(run, django_assert_max_num_queries):
+    configuration = [assign(f"config/{i}", float(i), AttributeKind.FLOAT, index=i) for i in range(1000)]
+    series = [points(f"metrics/{i}", 1.0, index=1000 + i) for i in range(1000)]
+    with django_assert_max_num_queries(25):
+        assert send(run, *configuration, *series).applied == 2000
+    assert len(list_attributes(run, prefix="metrics")) == 1000
+    assert value(run, "config/999") == 999.0
+    with django_assert_max_num_queries(12):
+        assert send(run, *configuration[:10], *series[:10]).applied == 20
+
+
+def test_rows_written_in_bulk_have_what_the_model_gives(run):
+    send(run, assign("written", "text", AttributeKind.STRING), points("empty", index=1))
+    for path in ("written", "empty"):
+        row = Attribute.objects.get(run=run, definition__path=path)
+        fresh = Attribute()
+        for field in Attribute._meta.concrete_fields:
+            if field.column not in {"id", "run_id", "definition_id", "text"}:
+                assert getattr(row, field.attname) == getattr(fresh, field.attname), field.name
