@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from django.db import connection
 
 from runs.models import Attribute, BatchLog, Chunk, DamagedChunk, Run
 from runs.series import flush as flushing
-from runs.series import layout, store
+from runs.series import flush_pending, layout, store
 from runs.series.base import PointBatch, SeriesKey
 from tests.runs.series.conftest import Recorder, bits, floats
 
@@ -211,3 +212,31 @@ def test_steps_given_and_missing_in_one_batch_of_many_series(recorder: Recorder,
     assert [recorder.steps(key) for key in keys] == expected
     assert [each[:2] for each in expected[:2]] == [[0, 1], [5, 6]]
     assert len(set(expected[3])) == 4
+
+
+@pytest.mark.django_db(transaction=True)
+def test_flushers_pass_by_a_run_that_another_one_is_at(committed: Recorder, loss: SeriesKey, monkeypatch):
+    """On SQLite there is one at a time in any case."""
+    committed.log(loss, [(None, 1, 1.0)])
+    meanwhile: list[int] = []
+    prepare = flushing._prepare
+
+    def interrupted(run_id: int) -> flushing._Work | None:
+        work = prepare(run_id)
+        if connection.vendor == "postgresql" and not meanwhile:
+            meanwhile.append(-1)
+            with ThreadPoolExecutor(1) as pool:
+                meanwhile[0] = pool.submit(in_another_connection).result()
+        return work
+
+    def in_another_connection() -> int:
+        try:
+            return flush_pending()
+        finally:
+            connection.close()
+
+    monkeypatch.setattr("runs.series.flush._prepare", interrupted)
+    assert flush_pending() == 1
+    assert meanwhile == ([0] if connection.vendor == "postgresql" else [])
+    assert committed.unflushed() == 0
+    assert committed.steps(loss) == [0]

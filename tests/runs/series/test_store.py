@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from django.db import transaction
 
 from runs.models import Attribute, AttributeDefinition, BatchLog, Chunk, Run
 from runs.models.attribute import ValueFlag
@@ -44,6 +45,17 @@ def test_points_come_ordered_by_step_whatever_order_they_came_in(recorder: Recor
     assert recorder.steps(loss) == [0.5, 1, 3, 5, 9]
     recorder.flush()
     assert recorder.steps(loss) == [0.5, 1, 3, 5, 9]
+
+
+def test_what_the_caller_takes_back_was_never_logged(recorder: Recorder, loss: SeriesKey):
+    recorder.log(loss, [(None, 1, 1.0)])
+    with transaction.atomic():
+        recorder.log(loss, [(None, 2, 2.0)], seq=7)
+        assert recorder.values(loss) == [1.0, 2.0]
+        transaction.set_rollback(True)
+    assert recorder.values(loss) == [1.0]
+    assert recorder.log(loss, [(None, 2, 3.0)], seq=7).point_count == 1
+    assert recorder.points(loss) == [(0, 1, bits(1.0)), (1, 2, bits(3.0))]
 
 
 @pytest.mark.parametrize("flush_between", [False, True])
