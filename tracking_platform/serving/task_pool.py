@@ -11,12 +11,23 @@ import logging
 import os
 from typing import Any
 
+from billiard.pool import TimeoutHandler
 from celery.concurrency import prefork
 
 logger = logging.getLogger(__name__)
 
 
+class NotingTimeoutHandler(TimeoutHandler):  # type: ignore[misc]
+    """Notes of a process whose task took too long that it is we who end it."""
+
+    def _trywaitkill(self, process: Any) -> None:
+        process._controlled_termination = True
+        super()._trywaitkill(process)
+
+
 class WatchedPool(prefork.BlockingPool):  # type: ignore[misc]
+    TimeoutHandler = NotingTimeoutHandler
+
     def _join_exited_workers(self, shutdown: bool = False) -> Any:
         if not shutdown and (lost := self._lost_while_waiting()):
             logger.error("Process %s ended while it waited for a task; the task worker starts anew.", lost[0])
