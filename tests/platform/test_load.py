@@ -18,6 +18,8 @@ from tests.servers.waiting import wait_for
 
 MIB = 1024 * 1024
 CONNECTIONS = 32
+# Longer than a busy machine needs, shorter than the minutes that fifty stalled clients would hold up the others.
+PATIENCE = 90
 WORKERS = 2
 
 
@@ -47,7 +49,7 @@ def upload(native: NativeApi, run: str, path: str, size: int) -> str:
         params={"path": path},
         data=b"x" * size,
         headers=native.session.headers,
-        timeout=20,
+        timeout=PATIENCE,
     )
     assert answer.status_code == 201, answer.text
     return str(answer.json()["file_url"])
@@ -57,7 +59,7 @@ def send(platform: Platform, text: str) -> socket.socket:
     """A connection on which these bytes were sent, with little room for what comes back."""
     connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    connection.settimeout(20)
+    connection.settimeout(PATIENCE)
     connection.connect(("127.0.0.1", platform.port))
     connection.sendall(text.encode())
     return connection
@@ -80,7 +82,7 @@ def test_stalled_downloads_hold_up_neither_uploads_nor_pages_nor_downloads(own_p
 
         other = upload(native, run, "other", 3 * MIB)
         assert native.get(f"/runs/{run}/")["uuid"] == run
-        answer = native.session.get(own_platform.url + other, timeout=20)
+        answer = native.session.get(own_platform.url + other, timeout=PATIENCE)
         assert len(answer.content) == 3 * MIB
 
 
@@ -94,7 +96,7 @@ def test_slow_senders_hold_up_nobody(own_platform, native, run):
 
         assert native.get(f"/runs/{run}/")["uuid"] == run
         other = upload(native, run, "other", 3 * MIB)
-        assert len(native.session.get(own_platform.url + other, timeout=20).content) == 3 * MIB
+        assert len(native.session.get(own_platform.url + other, timeout=PATIENCE).content) == 3 * MIB
 
 
 @contextmanager
@@ -129,10 +131,10 @@ def test_all_processes_together_keep_to_their_number_of_connections(own_platform
 
     def client(number: int) -> None:
         own = NativeApi(own_platform.url, own_platform.token, own_platform.project)
-        for repeat in range(6):
+        for repeat in range(2):
             own.get(f"/runs/{run}/attributes/")
-            upload(own, run, f"files/{number}/{repeat % 2}", 2 * MIB)
-            assert len(own.session.get(own_platform.url + address, timeout=60).content) == 2 * MIB
+            upload(own, run, f"files/{number}/{repeat}", 2 * MIB)
+            assert len(own.session.get(own_platform.url + address, timeout=PATIENCE).content) == 2 * MIB
 
     with most_connections(url) as counted, ThreadPoolExecutor(40) as clients:
         list(clients.map(client, range(40)))

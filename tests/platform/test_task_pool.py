@@ -36,7 +36,7 @@ def send(tmp_path) -> Iterator[Callable[..., object]]:
 
 def process_of(tmp_path: Path, name: str) -> int:
     """The number of the process that ran the note task of this name."""
-    wait_for((tmp_path / name).exists, what=f"the task {name}")
+    wait_for((tmp_path / name).exists, seconds=120, what=f"the task {name}")
     return int(wait_for((tmp_path / name).read_text, what="its process number"))
 
 
@@ -60,4 +60,4 @@ def test_a_process_that_is_killed_while_it_waits_ends_the_worker(worker, send, t
 
     os.kill(waiting.pid, signal.SIGKILL)
 
-    assert worker.wait(30) == 1
+    assert worker.wait(120) == 1
