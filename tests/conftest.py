@@ -15,6 +15,7 @@ from projects.access import Actor, actor_for_token, actor_for_user
 from projects.models import ApiToken, Organization, Project, ProjectMember, ProjectRole, Scope, User
 from projects.services.projects import create_organization, create_project
 from projects.services.tokens import issue_token
+from runs.selectors.search import forget_searches
 from runs.services import memory
 from runs.services.attributes import forget_definitions
 from tests.servers.backends import platform_settings
@@ -36,6 +37,9 @@ def _empty_caches():
     """What a process remembers belongs to the database of the test before."""
     forget_definitions()
     memory.forget_all()
+def _fresh_searches():
+    """What a process remembers of tables is of the database of the test before, whose ids come again."""
+    forget_searches()
 
 
 @pytest.fixture(autouse=True)

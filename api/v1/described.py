@@ -24,6 +24,8 @@ class CellAnswer(Output):
     last_step = serializers.FloatField(required=False, allow_null=True)
     minimum = FloatField(required=False, allow_null=True)
     maximum = FloatField(required=False, allow_null=True)
+    mean = FloatField(required=False, allow_null=True)
+    variance = FloatField(required=False, allow_null=True)
 
 
 class RunAnswer(Output):
@@ -125,6 +127,8 @@ def _describe_cell(cell: Cell) -> dict[str, Any]:
             "last_step": cell.last_step,
             "minimum": cell.minimum,
             "maximum": cell.maximum,
+            "mean": cell.mean,
+            "variance": cell.variance,
         }
     return described
 

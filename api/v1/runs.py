@@ -23,8 +23,11 @@ from runs.access import access_run_by_uuid
 from runs.models import AttributeKind, Run, SignalKind
 from runs.models.attribute import MAX_TAG_LENGTH
 from runs.operations import AddTags, AssignValue, BatchIdentity, ClearTags, Operation
+from runs.query import QuerySyntaxError, parse, parse_column
 from runs.selectors.attributes import get_attribute
+from runs.selectors.ordering import Sort
 from runs.selectors.runs import list_runs, rows_for
+from runs.selectors.search import Search
 from runs.services.ingest import apply_operations
 from runs.services.plan import MAX_TAGS_PER_OPERATION
 from runs.services.runs import create_run, finish_run, request_signal, restore_runs, trash_runs
@@ -48,7 +51,23 @@ class RunQuery(PageQuery):
     )
     column = serializers.ListField(child=PathField(), max_length=RUN_COLUMNS, required=False, default=list)
     search = SearchField(help_text="In id, name and tags.")
+    query = serializers.CharField(
+        max_length=10_000,
+        required=False,
+        allow_blank=True,
+        default="",
+        help_text='Conditions such as `metrics/loss < 0.1 AND sys/tags CONTAINS "cnn"`.',
+    )
+    sort = serializers.CharField(
+        max_length=1100,
+        required=False,
+        default="sys/creation_time",
+        trim_whitespace=False,
+        help_text="Path of an attribute; for series also `min(path)`, `max`, `mean`, `variance`, `count`.",
+    )
+    order = serializers.ChoiceField(choices=["asc", "desc"], default="desc")
     trashed = serializers.BooleanField(default=False)
+    count = serializers.BooleanField(default=True, help_text="Whether to count all runs that match.")
 
 
 class RunInput(Input):
@@ -81,23 +100,36 @@ class RunList(ApiView):
 
     @extend_schema(
         summary="List the runs of a project",
-        description="Newest first, with the attributes named as columns.",
+        description="Newest first or in the order asked for, with the attributes named as columns. Runs that lack the"
+        " attribute come last. 400 `bad_query` names the `position` in `query` that can't be understood.",
         parameters=[RunQuery],
-        responses=page_of(RunRowAnswer, total=serializers.IntegerField(help_text="All runs that match.")),
+        responses=page_of(
+            RunRowAnswer, total=serializers.IntegerField(help_text="All runs that match.", allow_null=True)
+        ),
     )
     def get(self, request: Request, organization: str, project: str) -> Response:
         found = access_project(self.actor, organization, project, Action.VIEW)
         query = self.query(RunQuery)
         columns = [*filter(None, query["columns"].split(",")), *query["column"]]
-        runs = list_runs(
-            found,
-            columns=columns,
-            limit=query["limit"],
-            cursor=query["cursor"],
-            search=query["search"],
-            trashed=query["trashed"],
-        )
-        return Response(page([describe_row(row, columns) for row in runs.rows], runs.next_cursor, total=runs.total))
+        try:
+            search = Search(
+                query=parse(query["query"]),
+                sort=Sort(*parse_column(query["sort"]), is_descending=query["order"] == "desc"),
+                text=query["search"],
+                trashed=query["trashed"],
+            )
+            runs = list_runs(
+                found,
+                search,
+                columns=columns,
+                limit=query["limit"],
+                cursor=query["cursor"],
+                with_total=query["count"],
+            )
+        except QuerySyntaxError as error:
+            raise InvalidInput(str(error), code="bad_query", field="query", position=error.position) from error
+        total = runs.total if query["count"] else None
+        return Response(page([describe_row(row, columns) for row in runs.rows], runs.next_cursor, total=total))
 
     @extend_schema(
         summary="Create a run",

@@ -97,7 +97,9 @@ class Attribute(models.Model):
             models.Index(
                 fields=["definition", "number", "run"], name="attribute_number", condition=Q(number__isnull=False)
             ),
+            # On PostgreSQL it is made by code points (COLLATE "C"), the order in which texts are sorted and compared.
             models.Index(fields=["definition", "text", "run"], name="attribute_text", condition=Q(text__isnull=False)),
+            models.Index(fields=["definition", "run"], name="attribute_nan", condition=Q(flags__gt=0)),
         ]
 
     def __str__(self) -> str:

@@ -86,6 +86,7 @@ class Run(models.Model):
         ]
         indexes = [
             models.Index(fields=["project", "kind", "-created_at", "-id"], name="run_newest"),
+            models.Index(fields=["project", "kind", "number"], name="run_number"),
             models.Index(fields=["project", "touched_at"], name="run_touched"),
             models.Index(fields=["project"], name="run_trashed", condition=Q(trashed_at__isnull=False)),
         ]

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count
 
 from projects.exceptions import InvalidInput
 from projects.models import Project
-from runs.models import Attribute, AttributeDefinition, AttributeKind, AttributeTag, ContainerKind, Run
+from runs.models import Attribute, AttributeKind, AttributeTag, ContainerKind, Run
 from runs.models.run import RunState
 from runs.paths import below
+from runs.query import Aggregate
 from runs.selectors.attributes import Value, cell_value
+from runs.selectors.conditions import Definitions, load_definitions
+from runs.selectors.search import Search, load_runs, search_runs
 
 MAX_COLUMNS = 50
 MAX_PAGE = 1000
@@ -23,9 +24,9 @@ _SUGGESTED = 4
 _LOOKED_AT = 20
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Cell:
-    """One attribute of one run in a table; statistics only for float series."""
+    """One attribute of one run in a table; statistics only for float series, over finite values."""
 
     kind: AttributeKind
     value: Value
@@ -33,6 +34,20 @@ class Cell:
     last_step: float | None = None
     minimum: float | None = None
     maximum: float | None = None
+    mean: float | None = None
+    variance: float | None = None
+
+    def figure(self, aggregate: Aggregate) -> Value:
+        """The figure of a series that stands for it; other attributes have only their value."""
+        if aggregate is Aggregate.LAST or not self.kind.is_series:
+            return self.value
+        return {
+            Aggregate.COUNT: self.count,
+            Aggregate.MINIMUM: self.minimum,
+            Aggregate.MAXIMUM: self.maximum,
+            Aggregate.MEAN: self.mean,
+            Aggregate.VARIANCE: self.variance,
+        }[aggregate]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,108 +78,104 @@ class RunPage:
 
 def list_runs(
     project: Project,
+    search: Search,
     *,
     columns: Sequence[str] = (),
     limit: int,
     cursor: str = "",
-    search: str = "",
-    trashed: bool = False,
+    with_total: bool = True,
 ) -> RunPage:
-    """A page of the project's runs, newest first, with the attributes named in `columns`.
+    """A page of the project's runs with the attributes named in `columns`.
 
-    `search` matches the id, the name and the tags (any case). Raises InvalidInput for a bad cursor or too many columns.
+    A constant number of queries. Raises InvalidInput for a bad cursor or too many columns, QuerySyntaxError for a query
+    whose values don't fit.
     """
     if len(columns) > MAX_COLUMNS:
         raise InvalidInput(f"A table may have {MAX_COLUMNS} columns; {len(columns)} were asked for.", field="columns")
     limit = max(1, min(limit, MAX_PAGE))
-    runs = _matching(project, search, trashed)
-    total = runs.count()
-    if cursor:
-        created_at, pk = _read_cursor(cursor)
-        runs = runs.filter(Q(created_at__lt=created_at) | Q(created_at=created_at, pk__lt=pk))
-    page = list(runs.select_related("owner").order_by("-created_at", "-pk")[: limit + 1])
-    has_more = len(page) > limit
-    page = page[:limit]
-    return RunPage(
-        rows=_rows(project, page, columns),
-        next_cursor=_make_cursor(page[-1]) if has_more else "",
-        total=total,
-    )
+    definitions = load_definitions(project.pk, {*search.paths(), *columns, *_ALWAYS_SHOWN})
+    found = search_runs(project, search, limit=limit, cursor=cursor, with_total=with_total, definitions=definitions)
+    runs = load_runs(found.run_ids)
+    return RunPage(_rows(project, runs, columns, definitions), found.next_cursor, found.total)
 
 
 def rows_for(project: Project, runs: Sequence[Run], columns: Sequence[str] = ()) -> list[RunRow]:
     """The rows of known runs of one project, in their order."""
-    return _rows(project, runs, columns)
+    return _rows(project, runs, columns, load_definitions(project.pk, {*columns, *_ALWAYS_SHOWN}))
 
 
-def _matching(project: Project, search: str, trashed: bool) -> QuerySet[Run]:
-    runs = Run.objects.filter(project=project, kind=ContainerKind.RUN, trashed_at__isnull=not trashed)
-    search = search.strip()
-    if not search:
-        return runs
-    named = Attribute.objects.filter(definition__in=_definitions(project, ["sys/name"]), text__icontains=search).values(
-        "run_id"
-    )
-    tagged = AttributeTag.objects.filter(
-        definition__in=_definitions(project, ["sys/tags", "sys/group_tags"]), tag__icontains=search
-    ).values("run_id")
-    return runs.filter(
-        Q(sys_id__icontains=search) | Q(custom_id__icontains=search) | Q(pk__in=named) | Q(pk__in=tagged)
-    )
-
-
-def _definitions(project: Project, paths: Sequence[str]) -> QuerySet[AttributeDefinition]:
-    return AttributeDefinition.objects.filter(project=project, path__in=paths)
-
-
-def _rows(project: Project, runs: Sequence[Run], columns: Sequence[str]) -> list[RunRow]:
+def _rows(project: Project, runs: Sequence[Run], columns: Sequence[str], definitions: Definitions) -> list[RunRow]:
     ids = [run.pk for run in runs]
     for run in runs:
         run.project = project
-    wanted = list(dict.fromkeys([*columns, "sys/name"]))
-    paths = dict(_definitions(project, wanted).values_list("id", "path"))
-    cells: dict[int, dict[str, Cell]] = {pk: {} for pk in ids}
-    names = (
-        "run_id",
-        "definition_id",
-        "definition__kind",
-        "flags",
-        "number",
-        "text",
-        "count",
-        "last_step",
-        "minimum",
-        "maximum",
-    )
-    for row in Attribute.objects.filter(run_id__in=ids, definition_id__in=paths).values_list(*names):
-        run_id, definition_id, kind, flags, number, text, count, last_step, minimum, maximum = row
-        kind = AttributeKind(kind)
-        value = cell_value(kind, flags, number, text) if kind is not AttributeKind.GIT_REF else text
-        if kind in {AttributeKind.FILE, AttributeKind.FILE_SET}:
-            value = text
-        cells[run_id][paths[definition_id]] = Cell(kind, value, count, last_step, minimum, maximum)
-    tags = _tags(project, ids)
+    cells = _cells(ids, [*dict.fromkeys([*columns, "sys/name"])], definitions)
+    tags = _tags(ids, definitions)
     return [
         RunRow(run, str(cells[run.pk].get("sys/name", _NO_NAME).value or ""), tags.get(run.pk, ()), cells[run.pk])
         for run in runs
     ]
 
 
+_ALWAYS_SHOWN = ("sys/name", "sys/tags")
 _NO_NAME = Cell(AttributeKind.STRING, "")
+_CELL_COLUMNS = (
+    "run_id",
+    "definition_id",
+    "flags",
+    "number",
+    "text",
+    "count",
+    "last_step",
+    "minimum",
+    "maximum",
+    "total",
+    "sum_squares",
+    "finite_count",
+)
+_SHOWN_AS_TEXT = frozenset({AttributeKind.GIT_REF, AttributeKind.FILE, AttributeKind.FILE_SET})
 
 
-def _tags(project: Project, run_ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
+def _cells(ids: Sequence[int], paths: Sequence[str], definitions: Definitions) -> dict[int, dict[str, Cell]]:
+    cells: dict[int, dict[str, Cell]] = {pk: {} for pk in ids}
+    shown = {each.id: each for path in paths for each in definitions.get(path, ())}
+    # The plain condition on both ids is answered from the unique index, one look-up per cell.
+    rows = Attribute.objects.filter(run_id__in=ids, definition_id__in=list(shown)).order_by()
+    for row in rows.values_list(*_CELL_COLUMNS) if ids and shown else ():
+        run_id, definition_id, flags, number, text, count, last_step, minimum, maximum, total, squares, finite = row
+        definition = shown[definition_id]
+        kind = definition.kind
+        if kind is AttributeKind.FLOAT_SERIES:
+            mean = total / finite if finite else None
+            variance = max(0.0, squares / finite - mean * mean) if mean is not None else None
+            value = _NAN if flags else number
+            cell = Cell(kind, value, count, last_step, minimum, maximum, mean, variance)
+        elif kind is AttributeKind.FLOAT:
+            cell = Cell(kind, _NAN if flags else number)
+        else:
+            shown_value = text if kind in _SHOWN_AS_TEXT else cell_value(kind, flags, number, text)
+            cell = Cell(kind, shown_value, count, last_step)
+        cells[run_id][definition.path] = cell
+    return cells
+
+
+_NAN = float("nan")
+
+
+def _tags(run_ids: Sequence[int], definitions: Definitions) -> dict[int, tuple[str, ...]]:
     found: dict[int, list[str]] = {}
-    rows = AttributeTag.objects.filter(definition__in=_definitions(project, ["sys/tags"]), run_id__in=run_ids)
-    for run_id, tag in rows.order_by("tag").values_list("run_id", "tag"):
-        found.setdefault(run_id, []).append(tag)
+    ids = [each.id for each in definitions.get("sys/tags", ())]
+    if ids and run_ids:
+        rows = AttributeTag.objects.filter(definition_id__in=ids, run_id__in=run_ids)
+        for run_id, tag in rows.order_by("tag").values_list("run_id", "tag"):
+            found.setdefault(run_id, []).append(tag)
     return {run_id: tuple(tags) for run_id, tags in found.items()}
 
 
 def suggest_columns(project: Project) -> list[str]:
     """Columns for a table nobody has arranged yet: the metrics and then the parameters that most of the latest runs
     have."""
-    latest = _matching(project, "", trashed=False).order_by("-created_at", "-pk").values_list("pk", flat=True)
+    runs = Run.objects.filter(project=project, kind=ContainerKind.RUN, trashed_at__isnull=True)
+    latest = runs.order_by("-created_at", "-pk").values_list("pk", flat=True)
     attributes = Attribute.objects.filter(run_id__in=list(latest[:_LOOKED_AT])).exclude(
         below("sys", "definition__path")
     )
@@ -179,25 +190,3 @@ def suggest_columns(project: Project) -> list[str]:
         .annotate(runs=Count("run_id", distinct=True))
         .order_by("-runs", "definition__path")[:_SUGGESTED]
     ]
-
-
-def _make_cursor(run: Run) -> str:
-    return base64.urlsafe_b64encode(f"{run.created_at.isoformat()}|{run.pk}".encode()).decode()
-
-
-def _read_cursor(cursor: str) -> tuple[datetime, int]:
-    try:
-        created_at, pk = base64.urlsafe_b64decode(cursor.encode("ascii")).decode().split("|")
-        parsed = datetime.fromisoformat(created_at)
-        if parsed.tzinfo is None:
-            raise ValueError
-        return parsed, _small_integer(pk)
-    except (ValueError, binascii.Error, UnicodeError) as error:
-        raise InvalidInput("The cursor is not one that this list gave out.", field="cursor") from error
-
-
-def _small_integer(text: str) -> int:
-    number = int(text)
-    if not 0 <= number < 2**63:
-        raise ValueError
-    return number

@@ -13,6 +13,7 @@ from projects.access import Action, Actor, access_project, actions_in
 from projects.models import Project
 from runs.models import AttributeKind
 from runs.selectors.runs import MAX_PAGE, RunPage, list_runs, suggest_columns
+from runs.selectors.search import Search
 from web.views.page import page
 
 PAGE_SIZE = 50
@@ -30,11 +31,10 @@ def runs(request: HttpRequest, actor: Actor, organization: str, project: str) ->
     is_trash = request.GET.get("trashed") == "1"
     listed = list_runs(
         found,
+        Search(text=search, trashed=is_trash),
         columns=columns,
         limit=_limit(request),
         cursor=request.GET.get("cursor", ""),
-        search=search,
-        trashed=is_trash,
     )
     context = {
         "project": found,

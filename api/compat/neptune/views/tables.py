@@ -6,41 +6,29 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from django.db.models import F, FloatField, OuterRef, QuerySet, Subquery, TextField
 from django.http import HttpResponse
 from rest_framework.request import Request
 
 from api.body import read_body
 from api.compat.neptune.answers import json_answer
 from api.compat.neptune.body import parse_json
-from api.compat.neptune.filters import runs_matching
 from api.compat.neptune.views.base import WireView, actor_of, parameter, project_by_identifier, raw, whole_number
 from api.compat.neptune.wire.attributes import KINDS, WIRE_TYPES, attribute
 from api.compat.neptune.wire.containers import WIRE_KINDS
-from api.compat.neptune.wire.nql import QuerySyntaxError, parse
 from projects.access import Action
 from projects.exceptions import InvalidInput
 from projects.models import Project
-from runs.models import Attribute, AttributeDefinition, AttributeKind, ContainerKind, Run
+from runs.models import AttributeDefinition, AttributeKind, ContainerKind, Run
+from runs.query import Query, QuerySyntaxError, parse
 from runs.selectors.attributes import attributes_of_runs, system_attributes
+from runs.selectors.ordering import Sort
+from runs.selectors.search import Search, load_runs, search_runs
 
 MAX_PARAMETERS_BYTES = 1024 * 1024
 MAX_ROWS = 10_000
 MAX_NAMES = 10_000
 MAX_COLUMNS = 1000
 DEFAULT_ROWS = 100
-_COLUMN_SORTS = {
-    "sys/creation_time": "created_at",
-    "sys/modification_time": "touched_at",
-    "sys/ping_time": "last_ping_at",
-    "sys/id": "number",
-    "sys/size": "size_bytes",
-    "sys/running_time": "running_seconds",
-    "sys/monitoring_time": "running_seconds",
-    "sys/trashed": "trashed_at",
-    "sys/state": "last_ping_at",
-}
-_TEXT_SORTS = {"string", "stringSeries", "file", "artifact", "gitRef"}
 
 
 class EntriesView(WireView):
@@ -48,11 +36,20 @@ class EntriesView(WireView):
         """A page of the runs that match a query, and how many match in all."""
         project = _project(request)
         parameters = _parameters(request)
-        runs = _sorted(project, _matching(project, request, parameters), parameters.get("sorting"))
+        search = Search(
+            query=_query(parameters.get("query")),
+            sort=_sort(parameters.get("sorting")),
+            trashed=None,
+            kinds=_kinds(request),
+        )
         offset, limit = _page(parameters.get("pagination"))
         paths = _columns(parameters.get("attributeFilters"))
-        page = list(runs.select_related("owner")[offset : offset + limit]) if limit else []
-        return json_answer({"matchingItemCount": runs.count(), "entries": _entries(project, page, paths)})
+        try:
+            found = search_runs(project, search, offset=offset, limit=limit)
+        except QuerySyntaxError:
+            raise _syntax_error() from None
+        entries = _entries(project, load_runs(found.run_ids), paths)
+        return json_answer({"matchingItemCount": found.total, "entries": entries})
 
 
 class AttributeNamesView(WireView):
@@ -83,48 +80,45 @@ def _parameters(request: Request) -> dict[str, Any]:
     return parameters
 
 
-def _matching(project: Project, request: Request, parameters: dict[str, Any]) -> QuerySet[Run]:
+def _kinds(request: Request) -> tuple[ContainerKind, ...]:
     asked = set(request.GET.getlist("type")) or {"run"}
-    kinds = [kind for kind, name in WIRE_KINDS.items() if name in asked and kind != ContainerKind.PROJECT]
-    query = parameters.get("query") or {}
+    return tuple(
+        ContainerKind(kind) for kind, name in WIRE_KINDS.items() if name in asked and kind != ContainerKind.PROJECT
+    )
+
+
+def _query(query: object) -> Query:
+    query = query or {}
     text = query.get("query", "") if isinstance(query, dict) else None
-    if not isinstance(text, str) or "\x00" in text:
+    if not isinstance(text, str):
         raise _syntax_error()
     try:
-        condition = runs_matching(project, parse(text))
+        return parse(text)
     except QuerySyntaxError:
         raise _syntax_error() from None
-    return Run.objects.filter(project=project, kind__in=kinds).filter(condition)
 
 
 def _syntax_error() -> InvalidInput:
     return InvalidInput("Syntax error", code="syntax_error")  # the title that a client looks for, letter by letter
 
 
-def _sorted(project: Project, runs: QuerySet[Run], sorting: object) -> QuerySet[Run]:
-    """Newest first unless asked otherwise; runs without the attribute come last."""
+def _sort(sorting: object) -> Sort:
+    """Newest first unless asked otherwise."""
     sorting = sorting if isinstance(sorting, dict) else {}
     by = sorting.get("sortBy")
+    is_descending = sorting.get("dir") != "ascending"
     name, kind = (by.get("name"), by.get("type")) if isinstance(by, dict) else (None, None)
-    is_ascending = sorting.get("dir") == "ascending"
     if not isinstance(name, str) or not isinstance(kind, str):
-        name, kind = "sys/creation_time", "datetime"
-    column = _COLUMN_SORTS.get(name)
-    if column is None:
-        runs, column = runs.annotate(sort_value=_sort_value(project, name, kind)), "sort_value"
-    key = F(column).asc(nulls_last=True) if is_ascending else F(column).desc(nulls_last=True)
-    return runs.order_by(key, "pk" if is_ascending else "-pk")
-
-
-def _sort_value(project: Project, name: str, kind: str) -> Subquery:
-    if "\x00" in name:
+        return Sort(is_descending=is_descending)
+    if not _is_storable(name):
         raise InvalidInput("The name of the column to sort by can't be a path.")
-    values = Attribute.objects.filter(run=OuterRef("pk"), definition__project=project, definition__path=name)
-    if kind in _TEXT_SORTS:
-        return Subquery(values.values("text")[:1], output_field=TextField())
-    if kind in KINDS and kind not in {"float", "int"}:
-        values = values.filter(definition__kind=KINDS[kind])
-    return Subquery(values.values("number")[:1], output_field=FloatField())
+    # Clients ask for whole numbers as floats and the other way round.
+    wanted = None if kind in {"float", "int"} else KINDS.get(kind)
+    return Sort(name, is_descending=is_descending, kind=wanted)
+
+
+def _is_storable(text: str) -> bool:
+    return not any(character == "\x00" or "\ud800" <= character <= "\udfff" for character in text)
 
 
 def _page(pagination: object) -> tuple[int, int]:
@@ -141,7 +135,7 @@ def _columns(filters: object) -> list[str] | None:
     if filters is None:
         return None
     paths = [each.get("path") for each in filters if isinstance(each, dict)] if isinstance(filters, list) else []
-    return [path for path in paths[:MAX_COLUMNS] if isinstance(path, str) and "\x00" not in path]
+    return [path for path in paths[:MAX_COLUMNS] if isinstance(path, str) and _is_storable(path)]
 
 
 def _entries(project: Project, runs: Sequence[Run], paths: Sequence[str] | None) -> list[dict[str, Any]]:

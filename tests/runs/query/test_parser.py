@@ -1,6 +1,6 @@
 import pytest
 
-from api.compat.neptune.wire.nql import All, Any, Condition, Not, QuerySyntaxError, parse
+from runs.query import All, Any, Condition, Not, QuerySyntaxError, parse
 
 NOT_TRASHED = Condition("sys/trashed", "bool", "=", "false")
 
