@@ -37,8 +37,6 @@ def _empty_caches():
     """What a process remembers belongs to the database of the test before."""
     forget_definitions()
     memory.forget_all()
-def _fresh_searches():
-    """What a process remembers of tables is of the database of the test before, whose ids come again."""
     forget_searches()
 
 

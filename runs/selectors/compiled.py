@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from itertools import count
+from typing import Any
 
 from django.db import connection
 from django.utils import timezone

@@ -159,7 +159,7 @@ class _Statements:
             return []
         rows = rows_of(Sql(f"{statement.text} LIMIT {limit:d}", statement.values))
         is_time = self._key.sort.path in _TIMES
-        return [Place(group, _as_time(value) if is_time and value else value, pk) for pk, value in rows]  # type: ignore[arg-type]
+        return [Place(group, _as_time(value) if is_time and value else value, pk) for pk, value in rows]
 
     def _statement(self, group: Group, after: Place | None) -> Sql | None:
         key, aggregate = self._key, self._key.sort.aggregate

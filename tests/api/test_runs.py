@@ -6,7 +6,8 @@ from django.utils import timezone
 
 from runs.models import AttributeKind, Run, RunSignal
 from runs.models.run import TOUCH_GRAIN
-from runs.operations import AssignValue, BatchIdentity
+from runs.operations import AppendFloats, AssignValue, BatchIdentity
+from runs.series import store
 from runs.services.ingest import apply_operations
 from runs.services.runs import create_run, ping_run
 from tests.api.conftest import refused
@@ -164,3 +165,40 @@ def test_a_run_that_is_not_there_and_one_of_others_look_alike(as_user, run, char
     theirs = refused(outsider.get(f"runs/{run.uuid}/"), 404, "not_found")
     nowhere = refused(outsider.get(f"runs/{uuid.uuid4()}/"), 404, "not_found")
     assert theirs["message"] == nowhere["message"]
+
+
+def test_the_table_is_filtered_and_sorted_by_any_attribute(api, project, alice):
+    for loss in (0.3, float("nan"), 0.1, 0.2):
+        log(create_run(project=project, owner=alice)[0], loss=loss)
+    create_run(project=project, owner=alice)
+
+    def ids(query):
+        return [row["sys_id"] for row in api.get(f"{RUNS}?{query}").json()["results"]]
+
+    assert ids("sort=loss&order=asc") == ["TUT-3", "TUT-4", "TUT-1", "TUT-2", "TUT-5"]
+    assert ids("sort=loss") == ["TUT-1", "TUT-4", "TUT-3", "TUT-2", "TUT-5"]
+    assert ids("sort=sys/id&order=asc&query=loss >= 0.2") == ["TUT-1", "TUT-4"]
+    answer = api.get(f"{RUNS}?sort=loss&limit=2&count=false").json()
+    assert answer["total"] is None
+    assert ids(f"sort=loss&cursor={answer['next']}") == ["TUT-3", "TUT-2", "TUT-5"]
+    refused(api.get(f"{RUNS}?sort=loss&order=asc&cursor={answer['next']}"), 400, "bad_cursor")
+
+
+def test_figures_of_series_are_sorted_by_and_shown(api, run, project, alice):
+    other = create_run(project=project, owner=alice)[0]
+    for each, values in ((run, [1.0, 5.0]), (other, [2.0, 2.0])):
+        floats = AppendFloats(path="acc", values=values, steps=[0, 1], timestamps=[1, 2])
+        apply_operations(each, [floats], identity=BatchIdentity(digest=each.sys_id))
+        store.flush(each.pk)
+    for sort, expected in (("min(acc)", "TUT-2"), ("mean(acc)", "TUT-1"), ("variance(acc)", "TUT-1"), ("acc", "TUT-1")):
+        assert api.get(f"{RUNS}?sort={sort}").json()["results"][0]["sys_id"] == expected
+    rows = api.get(f"{RUNS}?query=min(acc) < 1.5&columns=acc").json()["results"]
+    assert [row["sys_id"] for row in rows] == ["TUT-1"]
+    assert (rows[0]["values"]["acc"]["mean"], rows[0]["values"]["acc"]["variance"]) == (3.0, 4.0)
+
+
+@pytest.mark.parametrize(
+    ("query", "position"), [("loss <", 6), ("a = 1 b", 6), ("sys/state = x", 0), ("a = 1 AND sys/size = y", 10)]
+)
+def test_a_query_that_makes_no_sense_names_the_place(api, run, query, position):
+    assert refused(api.get(f"{RUNS}?query={query}"), 400, "bad_query")["position"] == position

@@ -136,7 +136,8 @@ class Table:
         if depth == 0 or self.random.random() < 0.4:
             return self.condition()
         parts = tuple(self.query(depth - 1) for _ in range(self.random.choice([1, 2, 3])))
-        return self.random.choice([All(parts), AnyOf(parts), Not(parts[0])])
+        made: list[Query] = [All(parts), AnyOf(parts), Not(parts[0])]
+        return self.random.choice(made)
 
     def sort(self) -> Sort:
         path = self.random.choice([*PATHS, "sys/creation_time", "sys/id", "sys/size", "nothing"])
