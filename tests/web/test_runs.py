@@ -92,3 +92,31 @@ def test_what_was_logged_never_becomes_markup(project, alice, sign_in):
     owner = sign_in(alice)
     for address in (PAGE, "/", f"{PAGE}e/TUT-1/overview", f"{PAGE}e/TUT-1/files", f"{PAGE}?search={canary}"):
         assert canary not in owner.get(address).content.decode()
+
+
+def test_a_click_on_a_head_sorts_and_another_turns_round(project, alice, sign_in):
+    for number, name in enumerate(["one", "two", "three"]):
+        log(make_runs(project, alice, [name])[0], assign("score", [0.2, 0.9, 0.5][number]))
+    owner = sign_in(alice)
+    page = owner.get(f"{PAGE}?column=score").content.decode()
+    address = re.search(r'class="sort" href="([^"]*sort=score[^"]*)"', page).group(1).replace("&amp;", "&")
+    down = owner.get(f"{PAGE}{address}").content.decode()
+    assert shown_ids(down) == ["TUT-2", "TUT-3", "TUT-1"]
+    assert 'aria-sort="descending"' in down
+    turned = re.search(r'class="sort" href="([^"]*sort=score[^"]*)"', down).group(1).replace("&amp;", "&")
+    up = owner.get(f"{PAGE}{turned}").content.decode()
+    assert shown_ids(up) == ["TUT-1", "TUT-3", "TUT-2"]
+    assert 'aria-sort="ascending"' in up
+
+
+def test_conditions_filter_and_what_is_wrong_with_them_is_told(project, alice, sign_in):
+    make_runs(project, alice, ["one", "two"])
+    owner = sign_in(alice)
+    found = owner.get(f"{PAGE}?query=sys/name CONTAINS 'tw'").content.decode()
+    assert shown_ids(found) == ["TUT-2"]
+    assert "1 run matches" in found
+    wrong = owner.get(f"{PAGE}?query=sys/name CONTAINS")
+    assert wrong.status_code == 200
+    assert "The query ends too early." in wrong.content.decode()
+    assert "at character 18" in wrong.content.decode()
+    assert "No run meets" in owner.get(f"{PAGE}?query=sys/name = 'x'").content.decode()

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.db import connection
+
 from projects.models import Project
 from runs.models import Attribute, AttributeKind, AttributeTag, Run
 from runs.models.attribute import MAX_INDEXED_TEXT
@@ -72,6 +74,9 @@ class Table:
         for run in made:
             self.lines[run.pk] = Line(run)
             self.fill(self.lines[run.pk], PATHS)
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:  # as its autovacuum does for rows that were committed
+                cursor.execute("ANALYZE runs_run, runs_attribute, runs_attributetag")
 
     def fill(self, line: Line, paths: Any) -> None:
         """Give the run other values at the paths, or none."""

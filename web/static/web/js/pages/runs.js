@@ -174,6 +174,12 @@ if (table) {
   new ColumnChooser(document.querySelector("[data-columns-menu]"), table.dataset.project);
   table.addEventListener("click", (event) => {
     const button = event.target.closest("[data-column-remove]");
+    const sorted = event.target.closest("[data-sort]");
+    if (sorted && !button && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
+      event.preventDefault();
+      show(sorted.getAttribute("href"));
+      return;
+    }
     const column = button?.closest("[data-column]").dataset.column;
     if (column) show(addressWith(shownColumns().filter((path) => path !== column)));
   });
