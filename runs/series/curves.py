@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from runs.models import Attribute, AttributeDefinition, AttributeKind, Chunk, Run
 from runs.series import chunks
 from runs.series.base import Integers, SeriesKey
-from runs.series.points import Points, by_step, joined
+from runs.series.points import Points, by_step, joined, no_points
 from runs.series.recent import read_recent
 from runs.series.rollups import OUTLINE, rough_outline
 from runs.series.sql import among, fetch
@@ -224,6 +224,31 @@ def _curve(key: SeriesKey, flushed: Flushed, tail: Tail, table: ChunkTable) -> C
     if late_count < len(new):
         curve.loose.append(new[late_count:])
     return curve
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A stretch of a series: a chunk to be loaded, or points that lie in none."""
+
+    first_step: float
+    last_step: float
+    count: int
+    chunk_id: int = 0
+    points: Points | None = None
+
+    def of(self, stored: Mapping[int, Points]) -> Points:
+        """The points, given those of chunks by id. What could not be read is not there."""
+        return self.points if self.points is not None else stored.get(self.chunk_id, no_points())
+
+
+def parts_of(curve: Curve, after: float) -> list[Part]:
+    """What the series has after a step, in order. The first part may begin before it."""
+    table = curve.chunks
+    columns = (table.first_steps, table.last_steps, table.counts, table.ids)
+    rows = zip(*(column[curve.plain].tolist() for column in columns), strict=True)
+    stored = [Part(*row) for row in rows]
+    loose = [Part(float(each.steps[0]), float(each.steps[-1]), len(each), points=each) for each in curve.loose]
+    return sorted((part for part in [*stored, *loose] if part.last_step > after), key=lambda part: part.first_step)
 
 
 class _Stored(NamedTuple):

@@ -4,12 +4,11 @@ is held open while somebody downloads."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from runs.series.base import SeriesKey
-from runs.series.curves import Curve, Since, load_points, open_curves
+from runs.series.curves import Curve, Part, Since, load_points, open_curves, parts_of
 from runs.series.opened import open_series
 from runs.series.points import Points, joined
 from runs.series.snapshot import snapshot
@@ -18,17 +17,6 @@ PIECE_POINTS = 262_144
 _SEGMENTS_AT_ONCE = 8  # of text; one is at most about 1 MB
 _FEW, _MANY = 4, 256  # series opened for one piece
 _NEVER = 2**62  # later than any row of the log
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """A chunk to be loaded, or points that lie in none."""
-
-    first_step: float
-    last_step: float
-    count: int
-    chunk_id: int = 0
-    points: Points | None = None
 
 
 def scan_floats(keys: Sequence[SeriesKey]) -> Iterator[list[tuple[SeriesKey, Points]]]:
@@ -50,14 +38,14 @@ def scan_floats(keys: Sequence[SeriesKey]) -> Iterator[list[tuple[SeriesKey, Poi
 
 def _take(
     keys: Sequence[SeriesKey], curves: dict[SeriesKey, Curve], after: float
-) -> tuple[list[tuple[SeriesKey, _Part]], int, float]:
+) -> tuple[list[tuple[SeriesKey, Part]], int, float]:
     """The parts of the next piece, the number of series that are finished with it, and the last step taken of the one
     that is not."""
-    taken: list[tuple[SeriesKey, _Part]] = []
+    taken: list[tuple[SeriesKey, Part]] = []
     count = 0
     for number, key in enumerate(keys):
         last = after if number == 0 else -np.inf
-        for part in _parts(curves[key], last) if key in curves else ():
+        for part in parts_of(curves[key], last) if key in curves else ():
             if count and count + part.count > PIECE_POINTS:
                 return taken, number, last
             taken.append((key, part))
@@ -65,24 +53,13 @@ def _take(
     return taken, len(keys), -np.inf
 
 
-def _parts(curve: Curve, after: float) -> list[_Part]:
-    """What the series has after a step, in order."""
-    table = curve.chunks
-    columns = (table.first_steps, table.last_steps, table.counts, table.ids)
-    rows = zip(*(column[curve.plain].tolist() for column in columns), strict=True)
-    stored = [_Part(*row) for row in rows]
-    loose = [_Part(float(each.steps[0]), float(each.steps[-1]), len(each), points=each) for each in curve.loose]
-    return sorted((part for part in [*stored, *loose] if part.last_step > after), key=lambda part: part.first_step)
-
-
 def _joined(
-    taken: Sequence[tuple[SeriesKey, _Part]], stored: dict[int, Points], since: dict[SeriesKey, Since]
+    taken: Sequence[tuple[SeriesKey, Part]], stored: dict[int, Points], since: dict[SeriesKey, Since]
 ) -> Iterator[tuple[SeriesKey, Points]]:
     """The points of the parts by series. A part may begin before what was read last, if a flush has joined chunks."""
     found: dict[SeriesKey, list[Points]] = {}
     for key, part in taken:
-        points = part.points if part.points is not None else stored.get(part.chunk_id)
-        if points is not None and len(points):
+        if len(points := part.of(stored)):
             found.setdefault(key, []).append(points[points.steps > since[key].step])
     for key, parts in found.items():
         if len(every := joined(parts)):

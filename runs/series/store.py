@@ -55,12 +55,12 @@ class DatabaseSeriesStore:
         return charts.read_since(wanted, max_points)
 
     def read_page(self, key: SeriesKey, *, offset: int, limit: int) -> SeriesSlice:
-        points, total = pages.read_page(key, offset, limit, is_text=False)
+        points, total = pages.read_floats(key, offset, limit)
         is_exact = len(points) == total
         return SeriesSlice(key, points.steps, points.timestamps, points.values, total, is_exact)
 
     def read_strings(self, key: SeriesKey, *, offset: int, limit: int) -> StringPage:
-        points, total = pages.read_page(key, offset, limit, is_text=True)
+        points, total = pages.read_strings(key, offset, limit)
         return StringPage(points.steps, points.timestamps, points.values.tolist(), total)
 
     def scan(self, keys: Sequence[SeriesKey]) -> Iterator[list[tuple[SeriesKey, FloatColumns]]]:
