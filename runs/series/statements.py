@@ -177,7 +177,9 @@ _LITE_RECEIVED = (
     f"INSERT INTO {_RECEIVED} {_RECEIVED_COLUMNS} VALUES (%(run_id)s, {_RECEIVED_VALUES.format(json='')}) "  # noqa: S608
     "ON CONFLICT DO NOTHING"
 )
-_LITE_LOG = f"INSERT INTO {_LOG} {_LOG_COLUMNS} VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING"  # noqa: S608
+_LITE_LOG = f"INSERT INTO {_LOG} {_LOG_COLUMNS} VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"  # noqa: S608
+# A numbered batch that came before is no error. In any other row a conflict is one, and takes back what went before it.
+_LITE_LOG_OF_NUMBERED = f"{_LITE_LOG} ON CONFLICT DO NOTHING"
 
 
 def _write_on_sqlite(batch: BatchWrite) -> bool:
@@ -193,7 +195,8 @@ def _write_on_sqlite(batch: BatchWrite) -> bool:
             if not cursor.rowcount:
                 return False
         for part, row in enumerate(batch.rows):
-            cursor.execute(_LITE_LOG, (batch.run_id, batch.writer, batch.seq, part, *_row_values(row)))
+            statement = _LITE_LOG_OF_NUMBERED if batch.writer and part == 0 else _LITE_LOG
+            cursor.execute(statement, (batch.run_id, batch.writer, batch.seq, part, *_row_values(row)))
             if not cursor.rowcount:
                 return False
     return True

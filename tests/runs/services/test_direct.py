@@ -31,7 +31,7 @@ from runs.operations import (
 from runs.series import store
 from runs.series.base import SeriesKey
 from runs.series.rows import ROW_POINTS
-from runs.services import ingest, memory
+from runs.services import direct, ingest, memory
 from runs.services.ingest import apply_operations, apply_points
 from runs.services.runs import create_run
 
@@ -207,6 +207,17 @@ def test_what_a_rolled_back_transaction_made_is_not_remembered(committed_run):
     assert memory.recall(committed_run.pk) is None
     apply_points(committed_run, floats(loss=[(1.0, 1, 1.0)]), identity=numbered(1))
     assert points_of(committed_run, "loss") == [(1, 1, 1.0)]
+
+
+def test_a_number_taken_by_another_process_takes_nothing_back(committed_run, monkeypatch, general_way):
+    for number in range(2):
+        apply_points(committed_run, floats(loss=[(NONE, number, 0.5)]), identity=in_session(number))
+    taken = BatchLog.objects.filter(run=committed_run).order_by("-id")[0].seq
+    monkeypatch.setattr(direct, "unique_seq", lambda: taken)
+    ways = len(general_way)
+    assert apply_points(committed_run, floats(loss=[(NONE, 9, 9.5)]), identity=in_session(9)) == IngestResult(1, ())
+    assert len(general_way) == ways + 1
+    assert [value for _, _, value in points_of(committed_run, "loss")] == [0.5, 0.5, 9.5]
 
 
 def test_a_large_batch_is_several_rows(committed_run):
