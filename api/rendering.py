@@ -35,7 +35,7 @@ def jsonable(value: Any) -> Any:
         return value
     if kind is dict:
         return {key: jsonable(item) for key, item in value.items()}
-    if isinstance(value, float):
+    if kind is float or isinstance(value, float):
         return value if math.isfinite(value) else float_name(value)
     if isinstance(value, Mapping):
         return {key: jsonable(item) for key, item in value.items()}

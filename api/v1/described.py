@@ -9,11 +9,14 @@ from rest_framework import serializers
 
 from api.v1.kinds import KIND_NAMES
 from api.wire import FloatField, Output, ValueField
-from runs.models import ContainerKind, Run
+from runs.models import AttributeKind, ContainerKind, Run
 from runs.models.run import RunState
 from runs.selectors.attributes import AttributeView
 from runs.selectors.runs import Cell, RunRow
 
+# Looked up once: a table has thousands of cells.
+_LABELS = {kind: kind.label for kind in AttributeKind}
+_SERIES = frozenset(kind for kind in AttributeKind if kind.is_series)
 _STATES = [state.value for state in RunState]
 
 
@@ -120,8 +123,8 @@ def _describe_run(row: RunRow) -> dict[str, Any]:
 
 
 def _describe_cell(cell: Cell) -> dict[str, Any]:
-    described: dict[str, Any] = {"kind": cell.kind.label, "value": cell.value}
-    if cell.kind.is_series:
+    described: dict[str, Any] = {"kind": _LABELS[cell.kind], "value": cell.value}
+    if cell.kind in _SERIES:
         described |= {
             "count": cell.count,
             "last_step": cell.last_step,
