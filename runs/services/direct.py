@@ -50,6 +50,8 @@ def append_directly(run: Run, columns: PointColumns, identity: BatchIdentity) ->
     if not _is_written(batch):
         memory.forget(run.pk)
         return None
+    if identity.session in known.sessions:
+        known.saw(identity.session, batch.last_ms)
     return IngestResult(sum(len(block.definition_ids) for block in blocks), ())
 
 
@@ -71,7 +73,8 @@ def _is_plainly_new(blocks: Sequence[SeriesColumns], identity: BatchIdentity, kn
     """Whether an unnumbered batch can't repeat points but by being sent as it was, which the write itself finds out."""
     if not identity.digest:
         return False
-    return identity.session in known.sessions or not any(np.isnan(block.steps).any() for block in blocks)
+    first_ms = min(int(block.timestamps.min()) for block in blocks)
+    return known.goes_on(identity.session, first_ms) or not any(np.isnan(block.steps).any() for block in blocks)
 
 
 def _is_written(batch: BatchWrite) -> bool:

@@ -131,7 +131,7 @@ class _Batch:
         self.heads = b""
         self.first_ms = self.last_ms = 0
         self.drops = False
-        self.sessions: list[str] = []
+        self.sessions: dict[str, int] = {}
 
     def apply(self) -> IngestResult:
         is_repeated, before = self._look_back()
@@ -252,7 +252,8 @@ class _Batch:
         store.append(PointBatch(self.run.pk, self.writer.number, self.identity.seq, floats, strings), self.run)
 
     def _append_by_content(self, floats: Mapping[int, FloatColumns], strings: Mapping[int, StringColumns]) -> None:
-        """Append points that have no number. What a session logs is examined until it has sent something new."""
+        """Append points that have no number. What a session logs is examined until it has sent something new, and again
+        when it goes back in time."""
         session = session_of(self.identity)
         examination = Examination.BY_CONTENT if session is None else self._examination(session)
         appended = store.append(PointBatch(self.run.pk, 0, unique_seq(), floats, strings, examination), self.run)
@@ -266,18 +267,18 @@ class _Batch:
                 unique_fields=["run", "session"],
                 update_fields=["is_repeating"],
             )
-        if not appended.is_repetition:
-            self.sessions.append(self.identity.session)
+        if appended.is_repetition:
+            transaction.on_commit(lambda: memory.forget(self.run.pk))
+        else:
+            self.sessions[self.identity.session] = self.last_ms
 
     def _examination(self, session: uuids.UUID) -> Examination:
         known = memory.recall(self.run.pk)
-        if known is not None and self.identity.session in known.sessions:
+        if known is not None and known.goes_on(self.identity.session, self.first_ms):
             return Examination.NONE
         is_repeating = LogSession.objects.filter(run=self.run, session=session).values_list("is_repeating", flat=True)
-        found = is_repeating.first()
-        if found is None:
-            return Examination.FIRST
-        return Examination.REPEATING if found else Examination.NONE
+        # One that this process does not know, or that goes back in time, may be sending the next of several queues.
+        return Examination.REPEATING if is_repeating.first() else Examination.FIRST
 
     def _touch(self) -> None:
         """Write what the batch changes on the run's own row."""

@@ -8,7 +8,7 @@ are committed. Everything is noted after the commit only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from threading import Lock
 
@@ -16,22 +16,34 @@ from cachetools import LRUCache
 
 MAX_REMEMBERED = 400_000  # names of series, writers and sessions, of all runs together
 _COUNTED_BATCHES = 16
+OUT_OF_ORDER_MS = 1000  # threads of one process put what they log into its queue nearly in the order of time
 
 
 @dataclass(slots=True, eq=False)
 class RunMemory:
-    """Series by path as of `version`, writers' numbers by uuid, and sessions that need not be examined any more."""
+    """Series by path as of `version`, writers' numbers by uuid, and the sessions that need not be examined any more,
+    each with the newest timestamp (ms) that this process saw of it."""
 
     version: int
     floats: dict[str, int] = field(default_factory=dict)
     texts: dict[str, int] = field(default_factory=dict)
     writers: dict[str, int] = field(default_factory=dict)
-    sessions: set[str] = field(default_factory=set)
+    sessions: dict[str, int] = field(default_factory=dict)
     batches: int = 0
 
     @property
     def size(self) -> int:
         return 1 + len(self.floats) + len(self.texts) + len(self.writers) + len(self.sessions)
+
+    def goes_on(self, session: str, first_ms: int) -> bool:
+        """Whether a batch of the session that begins at `first_ms` goes on where it was. One that lies further back is
+        from another queue: `neptune sync` sends those of several processes in one session."""
+        last_ms = self.sessions.get(session)
+        return last_ms is not None and first_ms >= last_ms - OUT_OF_ORDER_MS
+
+    def saw(self, session: str, last_ms: int) -> None:
+        """Note the newest timestamp of a batch of a known session."""
+        self.sessions[session] = max(self.sessions.get(session, last_ms), last_ms)
 
     def is_time_to_count(self) -> bool:
         """True for the first batch and then for one in sixteen: the moments to look how much waits for a flush."""
@@ -55,7 +67,7 @@ def remember(
     floats: Mapping[str, int],
     texts: Mapping[str, int],
     writers: Mapping[str, int],
-    sessions: Iterable[str],
+    sessions: Mapping[str, int],
 ) -> None:
     """Note series that the run has at this version, and who logs to it. What belongs to an earlier version is
     dropped."""
@@ -67,7 +79,8 @@ def remember(
             memory.floats.update(floats)
             memory.texts.update(texts)
         memory.writers.update(writers)
-        memory.sessions.update(sessions)
+        for session, last_ms in sessions.items():
+            memory.saw(session, last_ms)
         if memory.size <= MAX_REMEMBERED:
             _runs[run_id] = memory
 

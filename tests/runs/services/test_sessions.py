@@ -94,6 +94,25 @@ def test_a_restart_during_a_restart_is_recognised(run):
     assert stored(run) == Counter(QUEUE)
 
 
+@pytest.mark.parametrize("cut", [-300, 0, 300])
+@pytest.mark.parametrize("is_known", [True, False])
+def test_queues_of_several_processes_sent_in_one_session_double_nothing(run, cut: int, is_known: bool):
+    """Two processes crashed with lost answers; afterwards one command sends both queues, one after the other."""
+    one = [(path, timestamp + 60_000, value) for path, timestamp, value in QUEUE]
+    other = [(path, timestamp, value + 4) for path, timestamp, value in QUEUE]
+    for queue in (one, other):
+        name = session()
+        send(run, queue[:1_000], name)
+        send(run, queue[1_000:2_000], name)
+    late = session()
+    for queue in (one, other):
+        if not is_known:
+            memory.forget_all()
+        send(run, queue[1_000 : 2_000 + cut], late)
+        send(run, queue[2_000 + cut :], late)
+    assert stored(run) == Counter(one) + Counter(other)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_processes_that_log_equal_values_in_tight_loops_lose_nothing(run, seed: int):
     """Each has its own session and loop; all log the same value to the same series at about the same times."""
