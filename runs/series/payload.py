@@ -1,11 +1,15 @@
-"""The payload of a log row (level 0): the points of a request, series after series, not compressed but for text.
+"""The payload of a log row (level 0): the points of a request, series after series.
 
-    u32 version, u32 float series, u32 string series, u32 points of the string series
+    u32 version (1), u32 float series, u32 string series, u32 points of the string series
     i64 definition id of each series, floats first      u32 points of each series
     float series   f64 steps, i64 timestamps, f64 values, each for all float series together
     string series  f64 steps, i64 timestamps, u32 bytes of each line, then all lines as one zstd frame
 
 All little endian. Text is UTF-8 in which lone surrogates are kept.
+
+A payload of more than PACKED_BYTES is packed: u32 version (2), then all of the above as one zstd frame. At the fastest
+level that takes 10 to 20 microseconds for a thousand points and leaves a third, which saves PostgreSQL twenty times as
+much: it cuts a long value into pieces of 2 kB and indexes each.
 """
 
 from __future__ import annotations
@@ -22,6 +26,10 @@ from runs.series.base import Integers
 from runs.series.points import Points, SeriesColumns, Values, text_array
 
 VERSION = 1
+PACKED_VERSION = 2
+PACKED_BYTES = 1000
+_PACK_LEVEL = -5
+_VERSION = struct.Struct("<I")
 _HEADER = struct.Struct("<4I")
 
 
@@ -40,7 +48,22 @@ def encode(blocks: Sequence[SeriesColumns]) -> bytes:
             parts.append(block.values.astype("<f8", copy=False).tobytes())
         else:
             parts += _text(block.values)
-    return b"".join(parts)
+    return _packed(b"".join(parts))
+
+
+def _packed(payload: bytes) -> bytes:
+    if len(payload) <= PACKED_BYTES:
+        return payload
+    return _VERSION.pack(PACKED_VERSION) + zstandard.ZstdCompressor(level=_PACK_LEVEL).compress(payload)
+
+
+def _unpacked(payload: bytes) -> bytes:
+    if _VERSION.unpack_from(payload)[0] != PACKED_VERSION:
+        return payload
+    try:
+        return zstandard.ZstdDecompressor().decompress(memoryview(payload)[_VERSION.size :])
+    except zstandard.ZstdError as error:
+        raise ValueError(f"A log row can't be unpacked: {error}.") from error
 
 
 def float_columns(points: Points) -> list[bytes]:
@@ -79,6 +102,7 @@ class Block:
 
 def decode(payload: bytes, wanted: Collection[int] | None = None) -> Iterator[Block]:
     """The points of a payload in its order, or those of the series that are wanted; floats first."""
+    payload = _unpacked(payload)
     version, float_count, string_count, text_count = _HEADER.unpack_from(payload)
     if version != VERSION:
         raise ValueError(f"A log row has the unknown version {version}.")
@@ -98,6 +122,7 @@ def decode(payload: bytes, wanted: Collection[int] | None = None) -> Iterator[Bl
 
 def float_block(payload: bytes) -> Block | None:
     """The float points alone: text is not decoded."""
+    payload = _unpacked(payload)
     version, float_count, string_count, _ = _HEADER.unpack_from(payload)
     if not float_count or version != VERSION:
         return next(decode(payload)) if version != VERSION else None
