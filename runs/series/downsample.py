@@ -26,7 +26,7 @@ def downsample(points: Points, max_points: int, axis: Axis, begins: Floats | Non
     that the point is an extreme of.
 
     Where time goes back from one step to the next (a run resumed elsewhere), the axis goes on from there: intervals
-    hold points that follow each other, never some from before and some from after.
+    hold points that follow each other. The one in which it happens may hold some from before and some from after.
     """
     if len(points) <= max_points:
         return points
