@@ -31,18 +31,23 @@ def make_app(folder: Path) -> Celery:
 
 
 def add_tasks(app: Celery, folder: Path) -> None:
+    @app.task(name="note")
+    def note(name: str) -> None:
+        """Leave the number of this process; the name appears once the number is whole."""
+        unfinished = folder / f"{name}.unfinished"
+        unfinished.write_text(str(os.getpid()))
+        unfinished.rename(folder / name)
+
     @app.task(name="hang", time_limit=1)
     def hang() -> None:
+        note("hang")
         while True:
             time.sleep(60)
 
     @app.task(name="crash")
     def crash() -> None:
+        note("crash")
         os.kill(os.getpid(), signal.SIGSEGV)
-
-    @app.task(name="note")
-    def note(name: str) -> None:
-        (folder / name).write_text(str(os.getpid()))
 
 
 def main() -> int:
