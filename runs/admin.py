@@ -23,6 +23,7 @@ from runs.models import (
     ProcessingJob,
     ReceivedBatch,
     RejectedOperation,
+    RetentionRule,
     Run,
     RunSignal,
     StoredFile,
@@ -246,3 +247,12 @@ class DamagedChunkAdmin(LoggedAdmin[DamagedChunk]):
 class LogSessionAdmin(LoggedAdmin[LogSession]):
     list_display = ("run", "session", "opened_at")
     list_select_related = ("run",)
+
+
+@admin.register(RetentionRule)
+class RetentionRuleAdmin(admin.ModelAdmin[RetentionRule]):
+    list_display = ("__str__", "project", "created_at")
+    list_select_related = ("project__organization",)
+    search_fields = ("prefix", "project__name", "project__organization__name")
+    autocomplete_fields = ("project",)
+    list_per_page = 50

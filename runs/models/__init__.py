@@ -2,6 +2,7 @@ from runs.models.attribute import Attribute, AttributeDefinition, AttributeKind,
 from runs.models.file import FileEntry, FileSeriesEntry, StoredFile, Thumbnail
 from runs.models.processing import JobKind, JobState, ProcessingJob
 from runs.models.rejection import RejectedOperation
+from runs.models.retention import RetentionRule
 from runs.models.run import ContainerKind, Run, RunSignal, SignalKind
 from runs.models.series import BatchLog, Chunk, DamagedChunk, LogSession, ReceivedBatch, Writer
 from runs.models.upload import Upload, UploadPart
@@ -23,6 +24,7 @@ __all__ = [
     "ProcessingJob",
     "ReceivedBatch",
     "RejectedOperation",
+    "RetentionRule",
     "Run",
     "RunSignal",
     "SignalKind",

@@ -15,6 +15,7 @@ from runs.models import (
     JobKind,
     LogSession,
     ProcessingJob,
+    RetentionRule,
     RunSignal,
     SignalKind,
     Thumbnail,
@@ -62,6 +63,7 @@ def filled(run, project, bob, token):
     upload = Upload.objects.create(run=run, attribute_path="a", total_length=5, expires_at=run.created_at)
     UploadPart.objects.create(upload=upload, number=0, first_byte=0, file=file)
     LogSession.objects.create(run=run, session=upload.uuid)
+    RetentionRule.objects.create(project=project, prefix="monitoring/", days=30)
     DamagedChunk.objects.create(
         run=run,
         definition=definition,
