@@ -20,6 +20,7 @@ class Migration(migrations.Migration):
                 ('prefix', models.CharField(blank=True, help_text='A namespace, such as monitoring/. Empty: every series that no other rule matches.', max_length=1024)),
                 ('days', models.PositiveIntegerField(help_text="How long after the run was last written to its series are removed. They can't be brought back.", validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(36500)])),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('changed_at', models.DateTimeField(auto_now=True)),
                 ('settled_until', models.DateTimeField(editable=False, null=True)),
                 ('settled_for', models.CharField(default='', editable=False, max_length=64)),
                 ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='retention_rules', to='projects.project')),

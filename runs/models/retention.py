@@ -37,6 +37,8 @@ class RetentionRule(models.Model):
         help_text="How long after the run was last written to its series are removed. They can't be brought back.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
+    # A rule waits for a while after it was changed, see runs/selectors/retention.py.
+    changed_at = models.DateTimeField(auto_now=True)
     settled_until = models.DateTimeField(null=True, editable=False)
     settled_for = models.CharField(max_length=64, default="", editable=False)
 
