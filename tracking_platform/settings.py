@@ -182,6 +182,9 @@ WEB_THREADS = _number("WEB_THREADS", min(max(_of_a_worker - 2 * WEB_STREAM_THREA
 # --- keeping data -----------------------------------------------------------------------------------------------------
 TRASH_DAYS = _number("TRASH_DAYS", 30, 0, 36_500)
 
+# --- tables of many runs ----------------------------------------------------------------------------------------------
+TABLE_MEMORY_MB = _number("TABLE_MEMORY_MB", 128, 0, 65_536)
+
 # --- broker and tasks -------------------------------------------------------------------------------------------------
 REDIS_URL = env.str("REDIS_URL", default="")
 BROKER_DIR = DATA_DIR / "broker"
@@ -219,6 +222,7 @@ CELERY_BEAT_SCHEDULE = {
         ("find unfinished processing", "runs.tasks.requeue_processing", 30.0),
         ("remove abandoned uploads", "runs.tasks.remove_abandoned_uploads", 600.0),
         ("purge the trash", "runs.tasks.purge_trash", 600.0),
+        ("apply retention rules", "runs.tasks.apply_retention", 600.0),
         ("remove unreferenced files", "runs.tasks.remove_unreferenced_files", 3600.0),
         ("show that tasks run", "tracking_platform.tasks.beat", 10.0),
     ]

@@ -1,5 +1,6 @@
 import uuid
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -56,6 +57,9 @@ class Run(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     # Last time anything was written, points possibly TOUCH_GRAIN later; see changed_at.
     touched_at = models.DateTimeField(default=timezone.now)
+    # When any of its attribute rows, or its place in the trash, last changed: what is held in memory of many runs is
+    # brought up to date by it (runs/selectors/vectors/). Points alone do not move it, their flush does.
+    values_changed_at = models.DateTimeField(default=timezone.now, editable=False)
     last_ping_at = models.DateTimeField(null=True, blank=True)
     # Seconds during which the run was seen alive, over all its sessions (gaps between pings beyond the timeout left
     # out).
@@ -88,11 +92,17 @@ class Run(models.Model):
             models.Index(fields=["project", "kind", "-created_at", "-id"], name="run_newest"),
             models.Index(fields=["project", "kind", "number"], name="run_number"),
             models.Index(fields=["project", "touched_at"], name="run_touched"),
+            models.Index(fields=["project", "values_changed_at"], name="run_values_changed"),
             models.Index(fields=["project"], name="run_trashed", condition=Q(trashed_at__isnull=False)),
         ]
 
     def __str__(self) -> str:
         return self.sys_id
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Saving the whole row may have moved it into the trash or elsewhere."""
+        self.values_changed_at = timezone.now()
+        super().save(*args, **kwargs)
 
     @property
     def changed_at(self) -> datetime:

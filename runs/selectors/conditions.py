@@ -1,7 +1,7 @@
 """What a query asks of the database: paths become the ids of definitions, texts become values of the right kind.
 
 The result is a tree of the leaves below. It says what is meant, not how it is found out: runs/selectors/compiled.py
-makes SQL of it, runs/selectors/vectors.py evaluates it in memory.
+makes SQL of it, runs/selectors/vectors/ evaluates it in memory.
 """
 
 from __future__ import annotations

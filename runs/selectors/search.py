@@ -24,6 +24,7 @@ from runs.selectors.ordering import (
     encode_place,
     read_places,
 )
+from runs.selectors.vectors import answer_from_memory, forget_vectors
 
 _COUNTS_SECONDS = 60.0  # after which a count is made anew, should rows have gone by other ways than the trash
 _OFFSETS_SECONDS = 120.0
@@ -76,8 +77,9 @@ def search_runs(
 
     The page begins behind `cursor`, or after `offset` runs: who pages so goes on from where the last page ended, as
     long as this process remembers that place. `definitions` are those of `search.paths()`, for callers that have them.
-    A constant number of queries: at most one for the definitions, four for the page and two for the count. Raises
-    QuerySyntaxError, and InvalidInput for a bad cursor.
+    A constant number of queries: at most one for the definitions, four for the page and two for the count; a project
+    with many runs may be answered from memory (runs/selectors/vectors/). Raises QuerySyntaxError, and InvalidInput for
+    a bad cursor.
     """
     if definitions is None:
         definitions = load_definitions(project.pk, search.paths())
@@ -85,8 +87,12 @@ def search_runs(
     key = bind_sort(search.sort, definitions.get(search.sort.path, ()))
     after = decode_place(cursor, search.sort) if cursor else _place_at(scope, key, offset)
     skipped = offset or 0 if after is None else 0
-    places = read_places(scope, key, after=after, offset=skipped, limit=limit + 1) if limit else []
-    total = count(scope) if with_total else -1
+    held = answer_from_memory(project, scope, key, after=after, offset=skipped, limit=limit + 1 if limit else 0)
+    if held is not None:
+        places, total = held.places, held.total
+    else:
+        places = read_places(scope, key, after=after, offset=skipped, limit=limit + 1) if limit else []
+        total = count(scope) if with_total else -1
     has_more = len(places) > limit > 0
     places = places[:limit]
     if has_more and offset is not None:
@@ -97,6 +103,7 @@ def search_runs(
 
 def forget_searches() -> None:
     """Empty the process's caches; for tests, whose databases are rolled back under them."""
+    forget_vectors()
     with _lock:
         _counts.clear()
         _offsets.clear()

@@ -19,6 +19,7 @@ import numpy as np
 from django.db import DatabaseError, connection, transaction
 from django.db.models import F
 from django.db.models.functions import Length
+from django.utils import timezone
 
 from runs.commits import write_turn
 from runs.models import BatchLog, Run, Writer
@@ -166,7 +167,7 @@ class _Work:
             as_read = Run.objects.filter(
                 pk=self.run_id, flush_count=self.flush_count, attributes_version=self.attributes_version
             )
-            if not as_read.update(flush_count=F("flush_count") + 1):
+            if not as_read.update(flush_count=F("flush_count") + 1, values_changed_at=timezone.now()):
                 return False
             for changes in self.changes:
                 changes.write(self.run_id)

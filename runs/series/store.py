@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from django.db import transaction
 from django.db.models import F
+from django.utils import timezone
 
 from runs.models import Attribute, Chunk, Run
 from runs.models.attribute import ValueFlag
@@ -78,7 +79,8 @@ class DatabaseSeriesStore:
         # Points in the log can't be picked out of their batches; once they are in chunks, all can go.
         flush(run_id)
         with transaction.atomic():
-            Run.objects.filter(pk=run_id).update(flush_count=F("flush_count") + 1)
+            changed = {"flush_count": F("flush_count") + 1, "values_changed_at": timezone.now()}
+            Run.objects.filter(pk=run_id).update(**changed)
             for some in slices(definition_ids, _DEFINITIONS_AT_ONCE):
                 Chunk.objects.filter(run_id=run_id, definition_id__in=some).delete()
                 rows = Attribute.objects.filter(run_id=run_id, definition_id__in=some)

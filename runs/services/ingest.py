@@ -282,7 +282,8 @@ class _Batch:
 
     def _touch(self) -> None:
         """Write what the batch changes on the run's own row."""
-        changes: dict[str, object] = {"touched_at": timezone.now()}
+        now = timezone.now()
+        changes: dict[str, object] = {"touched_at": now, "values_changed_at": now}
         if self.last_ms > self.run.last_point_ms:
             changes["last_point_ms"] = self.last_ms
         # The clients of the Neptune wire ping; their queue may also be sent long after they ended. Ours only log.

@@ -102,6 +102,7 @@ def _mark_as_gone(run_id: int, goes_with_parent: bool) -> bool:
             custom_id=None,
             attributes_version=F("attributes_version") + 1,
             flush_count=F("flush_count") + 1,
+            values_changed_at=timezone.now(),
         )
     return True
 

@@ -155,7 +155,9 @@ def restore_runs(runs: Collection[Run]) -> list[Run]:
 
 def _set_trashed(runs: list[Run], trashed_at: datetime | None) -> list[Run]:
     ids = [run.pk for run in runs if run.kind != ContainerKind.PROJECT]
-    Run.objects.filter(pk__in=ids).exclude(kind=GONE).update(trashed_at=trashed_at, touched_at=timezone.now())
+    now = timezone.now()
+    changes = {"trashed_at": trashed_at, "touched_at": now, "values_changed_at": now}
+    Run.objects.filter(pk__in=ids).exclude(kind=GONE).update(**changes)
     return [run for run in runs if run.pk in set(ids)]
 
 

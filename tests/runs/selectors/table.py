@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import connection
+from django.utils import timezone
 
 from projects.models import Project
 from runs.models import Attribute, AttributeKind, AttributeTag, Run
@@ -80,6 +81,7 @@ class Table:
 
     def fill(self, line: Line, paths: Any) -> None:
         """Give the run other values at the paths, or none."""
+        Run.objects.filter(pk=line.run.pk).update(values_changed_at=timezone.now())
         ids = resolve_definitions(self.project.pk, [(path, kind) for path in PATHS for kind in PATHS[path]])
         for path in paths:
             old = [ids[path, kind] for kind in PATHS[path]]
