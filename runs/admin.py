@@ -7,8 +7,10 @@ from typing import Any, TypeVar
 
 from django.contrib import admin
 from django.contrib.admin.options import InlineModelAdmin
+from django.contrib.admin.views.main import ChangeList
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 
 from runs.models import (
     Attribute,
@@ -32,6 +34,7 @@ from runs.models import (
     UploadPart,
     Writer,
 )
+from runs.selectors.retention import would_remove
 from runs.services.processing import retry_job
 from runs.services.runs import restore_runs, trash_runs
 
@@ -97,6 +100,11 @@ class RunAdmin(admin.ModelAdmin[Run]):
         if obj is not None and obj.attributes.count() > 300:
             return [inline for inline in inlines if inline.model is not Attribute]
         return inlines
+
+    def save_model(self, request: HttpRequest, obj: Run, form: Any, change: bool) -> None:
+        if "trashed_at" in form.changed_data:
+            obj.touched_at = timezone.now()  # as trash_runs and restore_runs do; retention rules count on it
+        super().save_model(request, obj, form, change)
 
     @admin.display(description="State")
     def state_word(self, run: Run) -> str:
@@ -249,10 +257,41 @@ class LogSessionAdmin(LoggedAdmin[LogSession]):
     list_select_related = ("run",)
 
 
+class RetentionRuleList(ChangeList):
+    """The rules of a page, each with what it would remove, counted for all of them together."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        rules = list(self.result_list)
+        removals = would_remove(rules)
+        for rule in rules:
+            rule.removal = removals[rule.pk]
+        self.result_list = rules
+
+
 @admin.register(RetentionRule)
 class RetentionRuleAdmin(admin.ModelAdmin[RetentionRule]):
-    list_display = ("__str__", "project", "created_at")
+    list_display = ("namespace", "project", "days", "would_remove_now", "created_at")
     list_select_related = ("project__organization",)
     search_fields = ("prefix", "project__name", "project__organization__name")
+    fields = ("project", "prefix", "days", "would_remove_now", "created_at")
+    readonly_fields = ("would_remove_now", "created_at")
     autocomplete_fields = ("project",)
     list_per_page = 50
+    list_max_show_all = 50
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return RetentionRuleList
+
+    @admin.display(description="Series below", ordering="prefix")
+    def namespace(self, rule: RetentionRule) -> str:
+        return rule.prefix or "(all others)"
+
+    @admin.display(description="Would remove now")
+    def would_remove_now(self, rule: RetentionRule) -> str:
+        if rule.pk is None:
+            return "Save the rule to see this; it is not applied for an hour."
+        removal = getattr(rule, "removal", None) or would_remove([rule])[rule.pk]
+        if not removal.series:
+            return "nothing"
+        return f"{removal.runs:,} runs, {removal.series:,} series, {removal.points:,} points"

@@ -7,7 +7,7 @@ from celery import shared_task
 
 from runs.files.limits import memory_limit
 from runs.series import flush_pending
-from runs.services import processing, purging, sweeping
+from runs.services import processing, purging, retention, sweeping
 
 PROCESSING_SECONDS = 40
 PROCESSING_MEMORY = 1024**3
@@ -44,6 +44,12 @@ def remove_abandoned_uploads() -> None:
 def purge_trash() -> None:
     """Remove runs for good that have been in the trash long enough; run every few minutes."""
     purging.purge_trash()
+
+
+@shared_task
+def apply_retention() -> None:
+    """Remove series that the rules of their projects no longer keep; run every few minutes."""
+    retention.apply_retention()
 
 
 @shared_task

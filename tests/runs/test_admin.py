@@ -1,9 +1,12 @@
 """The admin shows every model, with data in it, to the operator and to nobody else."""
 
+from datetime import timedelta
+
 import pytest
 from django.apps import apps
 from django.contrib import admin
 from django.urls import reverse
+from django.utils import timezone
 
 from runs.models import (
     AttributeDefinition,
@@ -16,6 +19,7 @@ from runs.models import (
     LogSession,
     ProcessingJob,
     RetentionRule,
+    Run,
     RunSignal,
     SignalKind,
     Thumbnail,
@@ -118,3 +122,45 @@ def test_runs_are_moved_to_the_trash_and_back(operator, filled):
         operator.post(address, {"action": action, "_selected_action": [filled.pk]})
         filled.refresh_from_db()
         assert (filled.trashed_at is not None) is is_trashed
+
+
+def test_the_list_of_retention_rules_says_what_they_would_remove(
+    operator, filled, project, django_assert_max_num_queries
+):
+    address = reverse("admin:runs_retentionrule_changelist")
+    for prefix in ("a/", "b/", "c/", ""):
+        RetentionRule.objects.create(project=project, prefix=prefix, days=1)
+    Run.objects.update(touched_at=timezone.now() - timedelta(days=2), last_ping_at=None)
+    operator.get(address)
+    with django_assert_max_num_queries(8):
+        page = operator.get(address).content.decode()
+    assert page.count("nothing") == 4
+    assert "1 runs, 1 series, 1 points" in page
+
+
+def test_a_retention_rule_is_made_and_changed(operator, filled, project):
+    data = {"project": project.pk, "prefix": " monitoring/gpu ", "days": "30"}
+    assert operator.get(reverse("admin:runs_retentionrule_add")).status_code == 200
+    assert operator.post(reverse("admin:runs_retentionrule_add"), data).status_code == 302
+    rule = RetentionRule.objects.get(prefix="monitoring/gpu/")
+    address = reverse("admin:runs_retentionrule_change", args=[rule.pk])
+    assert operator.post(address, {**data, "days": "0"}).status_code == 200
+    assert operator.post(address, {**data, "prefix": "monitoring"}).status_code == 200  # there is one
+    assert operator.post(address, {**data, "days": "90"}).status_code == 302
+    rule.refresh_from_db()
+    assert rule.days == 90
+
+
+def test_a_run_taken_out_of_the_trash_by_hand_counts_as_written_to(operator, filled):
+    long_ago = timezone.now() - timedelta(days=50)
+    Run.objects.update(touched_at=long_ago, trashed_at=long_ago)
+    address = reverse("admin:runs_run_change", args=[filled.pk])
+    form = operator.get(address).context["adminform"].form
+    data = dict.fromkeys(form.fields, "")
+    for formset in operator.get(address).context["inline_admin_formsets"]:
+        data |= {f"{formset.formset.prefix}-{name}": "0" for name in ("TOTAL_FORMS", "INITIAL_FORMS")}
+    data |= {"trashed_at_0": "", "trashed_at_1": ""}
+    assert operator.post(address, data).status_code == 302
+    filled.refresh_from_db()
+    assert filled.trashed_at is None
+    assert filled.touched_at > long_ago + timedelta(days=49)
