@@ -71,11 +71,9 @@ def _below(prefix: str) -> Q:
 
 
 def load_scopes(project_ids: Collection[int] | None = None) -> list[Scope]:
-    """What each rule governs, of these projects or of all that are not in the trash. One query."""
-    rules = RetentionRule.objects.order_by("pk")
-    if project_ids is None:
-        rules = rules.filter(project__trashed_at__isnull=True)
-    else:
+    """What each rule governs, of these projects or of all; those in the trash are left alone. One query."""
+    rules = RetentionRule.objects.filter(project__trashed_at__isnull=True).order_by("pk")
+    if project_ids is not None:
         rules = rules.filter(project_id__in=project_ids)
     prefixes: dict[int, list[str]] = {}
     for rule in rules:

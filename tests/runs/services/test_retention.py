@@ -179,8 +179,9 @@ def test_a_run_in_the_trash_is_left_to_the_trash(run: Run, project: Project):
 def test_a_project_in_the_trash_is_left_and_one_in_the_archive_is_not(run: Run, project: Project):
     fill(run, "m/a")
     quiet(run, days=31)
-    rule(project, "m/", 30)
+    made = rule(project, "m/", 30)
     Project.objects.filter(pk=project.pk).update(trashed_at=timezone.now())
+    assert would_remove([made]) == {made.pk: Removal()}
     assert apply_retention() == 0
     Project.objects.filter(pk=project.pk).update(trashed_at=None, archived_at=timezone.now())
     assert apply_retention() == 1
