@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,10 @@ from rest_framework.renderers import BaseRenderer
 
 _PLAIN = frozenset({str, int, bool, type(None)})
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
+
+
+class Written(dict[str, Any]):
+    """A large document whose floats are all finite, or named: nobody needs to look through it again."""
 
 
 class StrictJsonRenderer(BaseRenderer):
@@ -25,17 +30,19 @@ class StrictJsonRenderer(BaseRenderer):
 
 def dump_json(data: Any) -> bytes:
     """Strict JSON of plain values, dataclasses, dates, UUIDs and NumPy columns."""
-    return orjson.dumps(jsonable(data), default=str, option=_OPTIONS)
+    return orjson.dumps(data if type(data) is Written else jsonable(data), default=str, option=_OPTIONS)
 
 
 def jsonable(value: Any) -> Any:
     """`value` with every float that JSON lacks replaced by its name."""
     kind = type(value)
-    if kind in _PLAIN:  # most values of a table; the tests below are slow for them
+    if kind is float:  # these and the plain ones are most of a table; the tests below are slow for them
+        return value if isfinite(value) else float_name(value)
+    if kind in _PLAIN:
         return value
     if kind is dict:
         return {key: jsonable(item) for key, item in value.items()}
-    if kind is float or isinstance(value, float):
+    if isinstance(value, float):
         return value if math.isfinite(value) else float_name(value)
     if isinstance(value, Mapping):
         return {key: jsonable(item) for key, item in value.items()}

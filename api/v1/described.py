@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import fields
 from typing import Any
 
 from rest_framework import serializers
 
+from api.rendering import jsonable
 from api.v1.kinds import KIND_NAMES
 from api.wire import FloatField, Output, ValueField
 from runs.models import AttributeKind, ContainerKind, Run
 from runs.models.run import RunState
 from runs.selectors.attributes import AttributeView
-from runs.selectors.runs import Cell, RunRow
+from runs.selectors.cells import Cell, Statistics
+from runs.selectors.runs import RunRow
 
 # Looked up once: a table has thousands of cells.
 _LABELS = {kind: kind.label for kind in AttributeKind}
-_SERIES = frozenset(kind for kind in AttributeKind if kind.is_series)
+_STATISTICS = [each.name for each in fields(Statistics)]
 _STATES = [state.value for state in RunState]
 
 
 class CellAnswer(Output):
     kind = serializers.ChoiceField(choices=KIND_NAMES)
     value = ValueField()
-    count = serializers.IntegerField(help_text="Series only, as all that follows.", required=False)
+    count = serializers.IntegerField(help_text="Series only, with `statistics`; as all that follows.", required=False)
     last_step = serializers.FloatField(required=False, allow_null=True)
     minimum = FloatField(required=False, allow_null=True)
     maximum = FloatField(required=False, allow_null=True)
@@ -87,7 +90,7 @@ class AttributeAnswer(Output):
 
 
 def describe_row(row: RunRow, columns: Collection[str]) -> dict[str, Any]:
-    """A line of the runs table with those of the columns that the run has."""
+    """A line of the runs table with those of the columns that the run has, in values that JSON has."""
     cells = {path: _describe_cell(row.cells[path]) for path in columns if path in row.cells}
     return {**_describe_run(row), "values": cells}
 
@@ -123,16 +126,10 @@ def _describe_run(row: RunRow) -> dict[str, Any]:
 
 
 def _describe_cell(cell: Cell) -> dict[str, Any]:
-    described: dict[str, Any] = {"kind": _LABELS[cell.kind], "value": cell.value}
-    if cell.kind in _SERIES:
-        described |= {
-            "count": cell.count,
-            "last_step": cell.last_step,
-            "minimum": cell.minimum,
-            "maximum": cell.maximum,
-            "mean": cell.mean,
-            "variance": cell.variance,
-        }
+    value = cell.value
+    described = {"kind": _LABELS[cell.kind], "value": value if type(value) is str else jsonable(value)}
+    if cell.statistics is not None:
+        described |= {name: jsonable(getattr(cell.statistics, name)) for name in _STATISTICS}
     return described
 
 

@@ -13,6 +13,7 @@ from rest_framework.response import Response
 
 from api.limits import RUN_COLUMNS
 from api.pagination import page
+from api.rendering import Written
 from api.v1.described import RunDetail, RunRowAnswer, describe_detail, describe_row
 from api.views import ApiView, created
 from api.wire import Input, Output, PageQuery, PathField, SearchField, page_of
@@ -68,6 +69,9 @@ class RunQuery(PageQuery):
     order = serializers.ChoiceField(choices=["asc", "desc"], default="desc")
     trashed = serializers.BooleanField(default=False)
     count = serializers.BooleanField(default=True, help_text="Whether to count all runs that match.")
+    statistics = serializers.BooleanField(
+        default=False, help_text="Whether series come with their count, last step, minimum, maximum, mean and variance."
+    )
 
 
 class RunInput(Input):
@@ -125,11 +129,13 @@ class RunList(ApiView):
                 limit=query["limit"],
                 cursor=query["cursor"],
                 with_total=query["count"],
+                with_statistics=query["statistics"],
             )
         except QuerySyntaxError as error:
             raise InvalidInput(str(error), code="bad_query", field="query", position=error.position) from error
         total = runs.total if query["count"] else None
-        return Response(page([describe_row(row, columns) for row in runs.rows], runs.next_cursor, total=total))
+        rows = [describe_row(row, columns) for row in runs.rows]
+        return Response(Written(page(rows, runs.next_cursor, total=total)))
 
     @extend_schema(
         summary="Create a run",

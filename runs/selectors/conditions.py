@@ -15,6 +15,7 @@ from typing import TypeAlias
 from runs.models import AttributeDefinition, AttributeKind
 from runs.query import Aggregate, All, Any, Condition, Not, Query, QuerySyntaxError
 from runs.query.words import type_of
+from runs.series.sql import among_texts, fetch
 
 # Paths that follow from the run's own columns; an attribute of that name is never stored.
 NUMBER_COLUMNS = {
@@ -35,6 +36,8 @@ STATES = {
 
 NUMBERS = frozenset({AttributeKind.FLOAT, AttributeKind.INT, AttributeKind.FLOAT_SERIES})
 TEXTS = frozenset({AttributeKind.STRING, AttributeKind.STRING_SERIES, AttributeKind.FILE, AttributeKind.ARTIFACT})
+_DEFINITION = AttributeDefinition._meta.db_table
+_KINDS = {kind.value: kind for kind in AttributeKind}
 _COMPARISONS = frozenset({"=", "!=", ">", ">=", "<", "<="})
 
 
@@ -129,12 +132,13 @@ Definitions: TypeAlias = Mapping[str, Sequence[Definition]]
 
 def load_definitions(project_id: int, paths: Iterable[str]) -> dict[str, list[Definition]]:
     """What the project has at each of the paths, by path; one query, none without paths."""
-    wanted = set(paths)
+    wanted = sorted(set(paths))
     found: dict[str, list[Definition]] = {}
     if wanted:
-        rows = AttributeDefinition.objects.filter(project_id=project_id, path__in=wanted).order_by("id")
-        for pk, path, kind in rows.values_list("id", "path", "kind"):
-            found.setdefault(path, []).append(Definition(pk, path, AttributeKind(kind)))
+        condition, parameter = among_texts("path", wanted)
+        statement = f"SELECT id, path, kind FROM {_DEFINITION} WHERE project_id = %s AND {condition} ORDER BY id"
+        for pk, path, kind in fetch(statement, [project_id, parameter]):
+            found.setdefault(path, []).append(Definition(pk, path, _KINDS[kind]))
     return found
 
 

@@ -13,8 +13,7 @@ from projects.models import Project
 from runs.models import Attribute, AttributeKind, AttributeTag, ContainerKind, Run
 from runs.models.run import RunState
 from runs.paths import below
-from runs.query import Aggregate
-from runs.selectors.attributes import Value, cell_value
+from runs.selectors.cells import Cell, read_cells
 from runs.selectors.conditions import Definitions, load_definitions
 from runs.selectors.search import Search, load_runs, search_runs
 
@@ -22,32 +21,6 @@ MAX_COLUMNS = 50
 MAX_PAGE = 1000
 _SUGGESTED = 4
 _LOOKED_AT = 20
-
-
-@dataclass(slots=True)
-class Cell:
-    """One attribute of one run in a table; statistics only for float series, over finite values."""
-
-    kind: AttributeKind
-    value: Value
-    count: int = 0
-    last_step: float | None = None
-    minimum: float | None = None
-    maximum: float | None = None
-    mean: float | None = None
-    variance: float | None = None
-
-    def figure(self, aggregate: Aggregate) -> Value:
-        """The figure of a series that stands for it; other attributes have only their value."""
-        if aggregate is Aggregate.LAST or not self.kind.is_series:
-            return self.value
-        return {
-            Aggregate.COUNT: self.count,
-            Aggregate.MINIMUM: self.minimum,
-            Aggregate.MAXIMUM: self.maximum,
-            Aggregate.MEAN: self.mean,
-            Aggregate.VARIANCE: self.variance,
-        }[aggregate]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +57,9 @@ def list_runs(
     limit: int,
     cursor: str = "",
     with_total: bool = True,
+    with_statistics: bool = True,
 ) -> RunPage:
-    """A page of the project's runs with the attributes named in `columns`.
+    """A page of the project's runs with the attributes named in `columns`, series with their statistics if wanted.
 
     A constant number of queries. Raises InvalidInput for a bad cursor or too many columns, QuerySyntaxError for a query
     whose values don't fit.
@@ -96,7 +70,8 @@ def list_runs(
     definitions = load_definitions(project.pk, {*search.paths(), *columns, *_ALWAYS_SHOWN})
     found = search_runs(project, search, limit=limit, cursor=cursor, with_total=with_total, definitions=definitions)
     runs = load_runs(found.run_ids)
-    return RunPage(_rows(project, runs, columns, definitions), found.next_cursor, found.total)
+    rows = _rows(project, runs, columns, definitions, with_statistics=with_statistics)
+    return RunPage(rows, found.next_cursor, found.total)
 
 
 def rows_for(project: Project, runs: Sequence[Run], columns: Sequence[str] = ()) -> list[RunRow]:
@@ -104,11 +79,19 @@ def rows_for(project: Project, runs: Sequence[Run], columns: Sequence[str] = ())
     return _rows(project, runs, columns, load_definitions(project.pk, {*columns, *_ALWAYS_SHOWN}))
 
 
-def _rows(project: Project, runs: Sequence[Run], columns: Sequence[str], definitions: Definitions) -> list[RunRow]:
+def _rows(
+    project: Project,
+    runs: Sequence[Run],
+    columns: Sequence[str],
+    definitions: Definitions,
+    *,
+    with_statistics: bool = True,
+) -> list[RunRow]:
     ids = [run.pk for run in runs]
     for run in runs:
         run.project = project
-    cells = _cells(ids, [*dict.fromkeys([*columns, "sys/name"])], definitions)
+    paths = list(dict.fromkeys([*columns, "sys/name"]))
+    cells = read_cells(ids, paths, definitions, with_statistics=with_statistics)
     tags = _tags(ids, definitions)
     return [
         RunRow(run, str(cells[run.pk].get("sys/name", _NO_NAME).value or ""), tags.get(run.pk, ()), cells[run.pk])
@@ -118,47 +101,6 @@ def _rows(project: Project, runs: Sequence[Run], columns: Sequence[str], definit
 
 _ALWAYS_SHOWN = ("sys/name", "sys/tags")
 _NO_NAME = Cell(AttributeKind.STRING, "")
-_CELL_COLUMNS = (
-    "run_id",
-    "definition_id",
-    "flags",
-    "number",
-    "text",
-    "count",
-    "last_step",
-    "minimum",
-    "maximum",
-    "total",
-    "sum_squares",
-    "finite_count",
-)
-_SHOWN_AS_TEXT = frozenset({AttributeKind.GIT_REF, AttributeKind.FILE, AttributeKind.FILE_SET})
-
-
-def _cells(ids: Sequence[int], paths: Sequence[str], definitions: Definitions) -> dict[int, dict[str, Cell]]:
-    cells: dict[int, dict[str, Cell]] = {pk: {} for pk in ids}
-    shown = {each.id: each for path in paths for each in definitions.get(path, ())}
-    # The plain condition on both ids is answered from the unique index, one look-up per cell.
-    rows = Attribute.objects.filter(run_id__in=ids, definition_id__in=list(shown)).order_by()
-    for row in rows.values_list(*_CELL_COLUMNS) if ids and shown else ():
-        run_id, definition_id, flags, number, text, count, last_step, minimum, maximum, total, squares, finite = row
-        definition = shown[definition_id]
-        kind = definition.kind
-        if kind is AttributeKind.FLOAT_SERIES:
-            mean = total / finite if finite else None
-            variance = max(0.0, squares / finite - mean * mean) if mean is not None else None
-            value = _NAN if flags else number
-            cell = Cell(kind, value, count, last_step, minimum, maximum, mean, variance)
-        elif kind is AttributeKind.FLOAT:
-            cell = Cell(kind, _NAN if flags else number)
-        else:
-            shown_value = text if kind in _SHOWN_AS_TEXT else cell_value(kind, flags, number, text)
-            cell = Cell(kind, shown_value, count, last_step)
-        cells[run_id][definition.path] = cell
-    return cells
-
-
-_NAN = float("nan")
 
 
 def _tags(run_ids: Sequence[int], definitions: Definitions) -> dict[int, tuple[str, ...]]:

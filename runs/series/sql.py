@@ -29,6 +29,13 @@ def among(column: str, ids: Collection[int]) -> tuple[str, Any]:
     return f"{column} IN (SELECT value FROM json_each(%s))", json.dumps(list(ids))  # noqa: S608 - own names
 
 
+def among_texts(column: str, texts: Collection[str]) -> tuple[str, Any]:
+    """A condition that the column is one of any number of texts, and its parameter."""
+    if connection.vendor == "postgresql":
+        return f"{column} = ANY(%s::text[])", list(texts)
+    return f"{column} IN (SELECT value FROM json_each(%s))", json.dumps(list(texts))  # noqa: S608 - own names
+
+
 def open_cursor() -> Any:
     """A cursor of which PostgreSQL gets and gives values in binary form; wrapped as Django wraps its own."""
     if connection.vendor != "postgresql":

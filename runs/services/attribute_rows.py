@@ -7,7 +7,6 @@ logged value fills four. Here those four go in as columns on PostgreSQL, row by 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from functools import cache
 from typing import Any, TypeAlias
@@ -15,6 +14,7 @@ from typing import Any, TypeAlias
 from django.db import connection
 
 from runs.models import Attribute, AttributeDefinition
+from runs.series.sql import among_texts
 
 Definition: TypeAlias = tuple[str, int]  # path and kind
 
@@ -26,10 +26,7 @@ _DEFINITION = AttributeDefinition._meta.db_table
 
 def find_definitions(project_id: int, paths: Sequence[str]) -> dict[Definition, int]:
     """The ids of all definitions of a project at these paths."""
-    parameter: Any = list(paths)
-    condition = "path = ANY(%s)"
-    if connection.vendor != "postgresql":
-        condition, parameter = "path IN (SELECT value FROM json_each(%s))", json.dumps(list(paths))
+    condition, parameter = among_texts("path", paths)
     with connection.cursor() as cursor:
         statement = f"SELECT id, path, kind FROM {_DEFINITION} WHERE project_id = %s AND {condition}"  # noqa: S608
         cursor.execute(statement, [project_id, parameter])

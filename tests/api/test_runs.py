@@ -192,9 +192,11 @@ def test_figures_of_series_are_sorted_by_and_shown(api, run, project, alice):
         store.flush(each.pk)
     for sort, expected in (("min(acc)", "TUT-2"), ("mean(acc)", "TUT-1"), ("variance(acc)", "TUT-1"), ("acc", "TUT-1")):
         assert api.get(f"{RUNS}?sort={sort}").json()["results"][0]["sys_id"] == expected
-    rows = api.get(f"{RUNS}?query=min(acc) < 1.5&columns=acc").json()["results"]
+    rows = api.get(f"{RUNS}?query=min(acc) < 1.5&columns=acc&statistics=true").json()["results"]
     assert [row["sys_id"] for row in rows] == ["TUT-1"]
     assert (rows[0]["values"]["acc"]["mean"], rows[0]["values"]["acc"]["variance"]) == (3.0, 4.0)
+    lean = api.get(f"{RUNS}?query=min(acc) < 1.5&columns=acc").json()["results"][0]["values"]
+    assert lean == {"acc": {"kind": "float_series", "value": 5.0}}
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import pytest
 from projects.exceptions import InvalidInput
 from runs.models import AttributeKind
 from runs.operations import AddTags, AppendFloats, AssignValue, BatchIdentity
+from runs.selectors.cells import Statistics
 from runs.selectors.runs import list_runs, suggest_columns
 from runs.selectors.search import Search
 from runs.series import store
@@ -50,7 +51,10 @@ def test_a_row_holds_the_columns_asked_for(project, runs):
     loss = row.cells["metrics/loss"]
     assert isinstance(loss.value, float)
     assert math.isnan(loss.value)
-    assert (loss.count, loss.minimum, loss.maximum, loss.last_step) == (2, 4.0, 4.0, 1.0)
+    assert loss.statistics == Statistics(2, 1.0, 4.0, 4.0, 4.0, 0.0)
+    assert row.cells["parameters/lr"].statistics is None
+    lean = list_runs(project, Search(), columns=["metrics/loss"], limit=1, with_statistics=False).rows[0]
+    assert lean.cells["metrics/loss"].statistics is None
     assert "none" not in row.cells
 
 
@@ -83,7 +87,7 @@ def test_columns_are_suggested_from_what_was_logged(project, runs):
 
 
 def test_a_page_costs_the_same_queries_for_one_run_as_for_many(project, runs, django_assert_max_num_queries):
-    with django_assert_max_num_queries(7):
+    with django_assert_max_num_queries(8):
         list_runs(project, Search(), columns=["parameters/lr", "metrics/loss"], limit=1)
-    with django_assert_max_num_queries(7):
+    with django_assert_max_num_queries(8):
         list_runs(project, Search(), columns=["parameters/lr", "metrics/loss"], limit=100)

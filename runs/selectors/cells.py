@@ -1,0 +1,88 @@
+"""The cells of a table of runs: one attribute of one run each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection
+
+from runs.models import Attribute, AttributeKind
+from runs.selectors.attributes import Value, cell_value
+from runs.selectors.conditions import Definitions
+from runs.series.sql import fetch
+
+_VALUE = ("run_id", "definition_id", "flags", "number", "text")
+_STATISTICS = ("count", "last_step", "minimum", "maximum", "total", "sum_squares", "finite_count")
+_SHOWN_AS_TEXT = frozenset({AttributeKind.GIT_REF, AttributeKind.FILE, AttributeKind.FILE_SET})
+_SERIES = frozenset(kind for kind in AttributeKind if kind.is_series)
+_FLOATS = frozenset({AttributeKind.FLOAT, AttributeKind.FLOAT_SERIES})
+_NAN = float("nan")
+
+
+@dataclass(slots=True)
+class Statistics:
+    """What a series comes to; all but the number of points and the last step over finite values only."""
+
+    count: int
+    last_step: float | None
+    minimum: float | None
+    maximum: float | None
+    mean: float | None
+    variance: float | None
+
+
+@dataclass(slots=True)
+class Cell:
+    """One attribute of one run in a table; of a series the value at its largest step."""
+
+    kind: AttributeKind
+    value: Value
+    statistics: Statistics | None = None
+
+
+def read_cells(
+    run_ids: Sequence[int], paths: Sequence[str], definitions: Definitions, *, with_statistics: bool
+) -> dict[int, dict[str, Cell]]:
+    """What each run has at the paths, by run and path. One query."""
+    cells: dict[int, dict[str, Cell]] = {pk: {} for pk in run_ids}
+    shown = {each.id: (each.path, each.kind) for path in paths for each in definitions.get(path, ())}
+    if not cells or not shown:
+        return cells
+    # Past the ORM, and without a call for each number: a page has thousands of cells.
+    columns = _VALUE + _STATISTICS if with_statistics else _VALUE
+    for row in _rows(columns, run_ids, list(shown)):
+        path, kind = shown[row[1]]
+        if kind in _FLOATS:
+            value: Value = _NAN if row[2] else row[3]
+        else:
+            value = row[4] if kind in _SHOWN_AS_TEXT else cell_value(kind, row[2], row[3], row[4])
+        statistics = _statistics(*row[len(_VALUE) :]) if with_statistics and kind in _SERIES else None
+        cells[row[0]][path] = Cell(kind, value, statistics)
+    return cells
+
+
+def _rows(columns: Sequence[str], run_ids: Sequence[int], definition_ids: Sequence[int]) -> list[tuple[Any, ...]]:
+    """From the unique index, one look-up per cell."""
+    statement = f"SELECT {', '.join(columns)} FROM {Attribute._meta.db_table} WHERE"  # noqa: S608 - own names
+    if connection.vendor == "postgresql":
+        both = "run_id = ANY(%s::bigint[]) AND definition_id = ANY(%s::bigint[])"
+        return fetch(f"{statement} {both}", [list(run_ids), list(definition_ids)])
+    runs, attributes = ", ".join(map(str, run_ids)), ", ".join(map(str, definition_ids))
+    return fetch(f"{statement} run_id IN ({runs}) AND definition_id IN ({attributes})", [])
+
+
+def _statistics(
+    count: int,
+    last_step: float | None,
+    minimum: float | None,
+    maximum: float | None,
+    total: float,
+    squares: float,
+    finite_count: int,
+) -> Statistics:
+    if not finite_count:
+        return Statistics(count, last_step, minimum, maximum, None, None)
+    mean = total / finite_count
+    return Statistics(count, last_step, minimum, maximum, mean, max(0.0, squares / finite_count - mean * mean))
