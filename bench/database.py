@@ -55,6 +55,17 @@ class Store:
         return used + sum(path.stat().st_size for path in others)
 
 
+class Watching:
+    """A connection to PostgreSQL that stays open, for a question asked again and again during a measurement."""
+
+    def __init__(self, url: str) -> None:
+        self._connection = psycopg.connect(url, autocommit=True)
+
+    def number(self, statement: str) -> int:
+        row = self._connection.execute(statement.encode()).fetchone()
+        return int(row[0]) if row else 0
+
+
 def _used_bytes(database: Path) -> int:
     """Of a SQLite database without the pages that are free for reuse; its log is written to it first."""
     with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(database, timeout=60)) as file:

@@ -8,6 +8,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from bench import fill_runs, points
 from bench.contenders import CHART_PATH, Http, HttpServer, RunsQuery, Unavailable, Way
-from bench.database import Store
+from bench.database import Store, Watching
 from bench.processes import NotStarted, Processes, free_port, running
 from bench.run_values import THRESHOLD, metric, parameter
 
@@ -100,10 +101,15 @@ class PlatformServer(HttpServer):
         """Until no point waits in the log any more."""
         deadline = time.monotonic() + FLUSH_SECONDS
         waiting = "SELECT count(*) FROM runs_batchlog WHERE point_count > 0"
-        while self.store.query(waiting, self.database_file):
+        while self._watching.number(waiting) if self._watching else self.store.query(waiting, self.database_file):
             if time.monotonic() > deadline:
                 raise Unavailable(f"points still wait in the log after {FLUSH_SECONDS} s")
             time.sleep(0.5)
+
+    @cached_property
+    def _watching(self) -> Watching | None:
+        """PostgreSQL's part in each new connection would be counted as the server's work."""
+        return Watching(self.store.url) if self.store.url else None
 
     def disk_bytes(self) -> int:
         return self.store.size(self.store.folder) if not self.store.url else super().disk_bytes()

@@ -213,6 +213,9 @@ CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_SOFT_TIME_LIMIT = 240
 CELERY_TASK_TIME_LIMIT = 300
+# A process that runs tasks keeps its connection for so many of them: to make one anew every few seconds would cost
+# PostgreSQL more than most tasks. celery.py looks before each task whether it still works.
+CELERY_DB_REUSE_MAX = 1000
 # The database knows what is to be done; these look for it. A message that waited past its turn is dropped, so that a
 # worker which was away does not find a queue of them.
 CELERY_BEAT_SCHEDULE = {

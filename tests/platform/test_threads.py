@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tracking_platform.serving import threads as threads_module
 from tracking_platform.serving.threads import Threads
 
 
@@ -101,3 +102,35 @@ def test_threads_end_with_the_pool():
 
     in_loop(work, count=4)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("test_")]
+
+
+def test_a_thread_gives_back_what_it_holds_when_it_has_been_idle_and_at_its_end(monkeypatch):
+    monkeypatch.setattr(threads_module, "IDLE_SECONDS", 0.2)
+    released: list[str] = []
+
+    async def main() -> None:
+        threads = Threads(1, "test", lambda: released.append(threading.current_thread().name))
+        for _ in range(3):
+            await threads.call(str, 1)
+        assert not released
+        while not released:
+            await asyncio.sleep(0.01)
+        assert await threads.call(str, 2) == "2"
+        threads.close()
+
+    asyncio.run(main())
+    assert released == ["test_0", "test_0"]
+
+
+def test_calls_that_wait_can_be_cancelled():
+    async def work(threads: Threads) -> None:
+        begun, end = threading.Event(), threading.Event()
+        first = threads.call(lambda _: begun.set() or end.wait(5), None)
+        second = threads.call(str, 1)
+        begun.wait(5)
+        threads.cancel_waiting()
+        end.set()
+        assert await first
+        assert second.cancelled()
+
+    in_loop(work, count=1)

@@ -13,7 +13,6 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext, suppress
 from functools import partial
 from io import BytesIO
@@ -82,7 +81,7 @@ class Answer:
 
 class ThreadedBridge:
     """`threads` answer requests; `streams` read large bodies, and as many make the blocks of long answers. What those
-    hold, a database connection say, they give back with `release` when they have nothing more to do."""
+    hold, a database connection say, they give back with `release` when they have had nothing to do for a while."""
 
     def __init__(
         self,
@@ -95,9 +94,8 @@ class ThreadedBridge:
     ) -> None:
         self._application = application
         self._threads = Threads(threads, "request")
-        self._streams = ThreadPoolExecutor(streams, thread_name_prefix="stream")
+        self._streams = Threads(streams, "stream", release)
         self._lanes = Lanes(streams, release)
-        self._release = release
         self._spool_folder = spool_folder
         self._room, self._unstated_room = Room(SPOOLED_BYTES), Room(UNSTATED_SPOOLED_BYTES)
         # A body of many megabytes takes memory while it is worked on: one at a time, and no thread waits for that.
@@ -121,7 +119,8 @@ class ThreadedBridge:
     def close(self) -> None:
         """Wait for the requests in progress."""
         self._threads.close()
-        self._streams.shutdown(cancel_futures=True)
+        self._streams.cancel_waiting()
+        self._streams.close()
         self._lanes.close()
 
     async def _answer(self, scope: Scope, reader: BodyReader) -> Answer:
@@ -136,7 +135,7 @@ class ThreadedBridge:
                 return await self._answer_whole(scope, reader, head)
         environ = wsgi_environ(scope, PipedBody(head, reader, loop), None)
         environ[CAN_RECEIVE_FIRST] = True
-        answer = await loop.run_in_executor(self._streams, self._call_on_stream, environ)
+        answer = await self._streams.call(self._call, environ)
         if not answer.wants_whole_body:
             return answer
         async with self._room.taken(reader.stated_length):
@@ -148,13 +147,8 @@ class ThreadedBridge:
             environ = wsgi_environ(scope, stream, length)
             environ[IS_WHOLE] = True
             async with self._large if length > LARGE else nullcontext():
-                return await asyncio.get_running_loop().run_in_executor(self._streams, self._call_on_stream, environ)
-
-    def _call_on_stream(self, environ: Environ) -> Answer:
-        try:
-            return self._call(environ)
-        finally:
-            self._release()
+                answer: Answer = await self._streams.call(self._call, environ)
+                return answer
 
     def _call(self, environ: Environ) -> Answer:
         """Run the application in this thread. A streaming answer is left to be sent block by block."""
