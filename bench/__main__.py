@@ -31,6 +31,7 @@ from bench.work import (
     growth,
     ingest_binary,
     ingest_neptune,
+    limits,
     many_runs,
     memory,
     rate,
@@ -49,11 +50,12 @@ WORKS: dict[str, Callable[[Session], None]] = {
     "chart": chart.measure,
     "runs": runs_page.measure,
     "many": many_runs.measure,
+    "limits": limits.measure,
     "growth": growth.measure,
     "profile": lambda session: session.profiles.update(profile.measure()),
 }
 # Servers started for these are stopped before the others begin, so that they don't disturb them.
-LAST_OF_A_GROUP = {"startup", "chart", "growth"}
+LAST_OF_A_GROUP = {"startup", "chart", "many", "growth"}
 PEERS: tuple[type[Contender], ...] = (Trackio, FastTrackML, Mlflow, Aim, TensorBoard)
 SIZES = {"full": FULL, "quick": QUICK, "tiny": TINY}
 
