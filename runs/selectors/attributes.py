@@ -6,6 +6,7 @@ import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from heapq import nsmallest
 from typing import TypeAlias
 
 from django.db.models import QuerySet
@@ -149,6 +150,8 @@ def list_attributes(
         rows = rows.filter(definition__project_id=run.project_id).filter(below(prefix, "definition__path"))
     if search:
         rows = rows.filter(definition__path__icontains=search)
+    if limit is not None:
+        rows = _first_by_path(run, rows, after, limit)
     views = {view.path: view for view in _views([run.pk], rows)[run.pk]}
     for view in system_attributes(run):
         is_inside = (not prefix or view.path.startswith(f"{prefix}/")) and (not kinds or view.kind in kinds)
@@ -156,6 +159,13 @@ def list_attributes(
             views[view.path] = view
     ordered = [views[path] for path in sorted(views) if path > after]
     return ordered if limit is None else ordered[:limit]
+
+
+def _first_by_path(run: Run, rows: QuerySet[Attribute], after: str, limit: int) -> QuerySet[Attribute]:
+    """Those of the rows that come first behind a path. Only names are read to find them: a run may have very many."""
+    named = rows.order_by().values_list("definition__path", "definition_id")
+    first = nsmallest(limit, (name for name in named if name[0] > after))
+    return Attribute.objects.filter(run=run, definition_id__in=[pk for _, pk in first])
 
 
 def get_attributes(run: Run, paths: Sequence[str]) -> dict[str, AttributeView]:
