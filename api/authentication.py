@@ -7,6 +7,8 @@ without one is judged by its session cookie, and then every unsafe method needs 
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
@@ -84,7 +86,12 @@ def _check_csrf(request: HttpRequest) -> None:
         )
 
 
-def client_address(request: Request | HttpRequest) -> str | None:
+class HasHeaders(Protocol):
+    @property
+    def META(self) -> Mapping[str, Any]: ...  # noqa: N802 - Django's name
+
+
+def client_address(request: HasHeaders) -> str | None:
     """The client's IP address. Only as many X-Forwarded-For entries are believed as there are proxies of ours."""
     proxies = api_settings.NUM_PROXIES or 0
     forwarded = [part.strip() for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if part.strip()]

@@ -10,6 +10,7 @@ from django.db import connections
 
 _django = get_wsgi_application()
 
+from api.short_way import ShortWay  # noqa: E402
 from tracking_platform.serving.bridge import ThreadedBridge  # noqa: E402
 from tracking_platform.serving.processes import die_with_parent, name_process  # noqa: E402
 from tracking_platform.serving.signals import SignalSockets  # noqa: E402
@@ -18,7 +19,7 @@ from tracking_platform.serving.types import Receive, Scope, Send  # noqa: E402
 die_with_parent()
 name_process("web worker")
 _http = ThreadedBridge(
-    _django,
+    ShortWay(_django),
     threads=settings.WEB_THREADS,
     streams=settings.WEB_STREAM_THREADS,
     spool_folder=settings.FILE_UPLOAD_TEMP_DIR,

@@ -69,9 +69,14 @@ def apply_operations(
 def apply_points(run: Run, columns: PointColumns, *, identity: BatchIdentity) -> IngestResult:
     """As apply_operations, for a batch that only logs points. To series that this process has seen before, that is one
     write and nothing else."""
-    _make_room(run.pk, identity)
-    result = append_directly(run, columns, identity)
+    result = log_points(run, columns, identity=identity)
     return apply_operations(run, list(_as_operations(columns)), identity=identity) if result is None else result
+
+
+def log_points(run: Run, columns: PointColumns, *, identity: BatchIdentity) -> IngestResult | None:
+    """As apply_points, but None when that takes more than one write; then nothing was written."""
+    _make_room(run.pk, identity)
+    return append_directly(run, columns, identity)
 
 
 def _make_room(run_id: int, identity: BatchIdentity) -> None:

@@ -376,3 +376,9 @@ def test_a_client_that_goes_away_is_no_error(serve):
     conversation._events = [{"type": "http.disconnect"}]
 
     assert serve(echo, conversation).sent == []
+
+
+def test_a_short_body_that_is_complete_is_not_asked_for_its_end(serve):
+    conversation = Conversation(b"x" * 100, headers=stated(100), stalls=True)
+
+    assert json.loads(serve(echo, conversation).body)["read"] == 100

@@ -96,6 +96,9 @@ class BodyReader:
         self.states_length = b"content-length" in headers
         # Without either header there is no body, and waiting for one costs more than looking.
         self.is_complete = not self.states_length and b"transfer-encoding" not in headers
+        # Asking for the end of a short body of which nothing is left costs as much as asking for the body.
+        is_short = self.stated_length <= BUFFERED and b"transfer-encoding" not in headers
+        self._ends_at = self.stated_length if is_short else 0
         self._receive = receive
         self._started = time.monotonic()
         self._got = 0
@@ -112,9 +115,9 @@ class BodyReader:
             raise TooSlow from None
         if event["type"] != "http.request":
             raise Disconnected("The client went away before its body was complete.")
-        self.is_complete = not event.get("more_body", False)
         chunk: bytes = event.get("body", b"")
         self._got += len(chunk)
+        self.is_complete = not event.get("more_body", False) or 0 < self._ends_at <= self._got
         return chunk
 
     async def gather(self, limit: int) -> bytes:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
 from rest_framework.authentication import BaseAuthentication
@@ -36,18 +38,23 @@ class LoggingClient:
     session: str
 
 
+def logging_client(headers: Mapping[str, Any]) -> LoggingClient:
+    """Who sends this, by the headers as WSGI has them."""
+    claims = claims_of_session(_credential(headers.get("HTTP_AUTHORIZATION", "")))
+    actor = session_actor_to_log(
+        claims.public_id,
+        address=lambda: headers.get("REMOTE_ADDR") or None,
+        client=headers.get("HTTP_USER_AGENT", ""),
+    )
+    return LoggingClient(actor, claims.session)
+
+
 class LoggingAuthentication(BaseAuthentication):
     """As SessionAuthentication, for what a client sends several times a second: who it is may be a second old."""
 
     def authenticate(self, request: Request) -> tuple[User | AnonymousUser, LoggingClient]:
-        headers = request._request.META
-        claims = claims_of_session(_credential(headers.get("HTTP_AUTHORIZATION", "")))
-        actor = session_actor_to_log(
-            claims.public_id,
-            address=lambda: headers.get("REMOTE_ADDR") or None,
-            client=headers.get("HTTP_USER_AGENT", ""),
-        )
-        return actor.user, LoggingClient(actor, claims.session)
+        client = logging_client(request._request.META)
+        return client.actor.user, client
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
