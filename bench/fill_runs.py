@@ -72,6 +72,7 @@ def _fill(project: Project, first: int, count: int) -> None:
                     "number": number,
                     "created_at": created,
                     "touched_at": now,
+                    "values_changed_at": created,
                     "finished_at": created,
                 }
 

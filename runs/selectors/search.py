@@ -159,7 +159,8 @@ def load_runs(run_ids: Sequence[int]) -> list[Run]:
     found = _read_runs(run_ids)
     owners = User.objects.in_bulk({run.owner_id for run in found.values() if run.owner_id is not None})
     for run in found.values():
-        run.owner = owners.get(run.owner_id) if run.owner_id is not None else None
+        if run.owner_id is not None:
+            run.owner = owners.get(run.owner_id)
     return [found[pk] for pk in run_ids if pk in found]
 
 
