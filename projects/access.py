@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from django.contrib.auth.models import AnonymousUser
+from django.db import connection
 from django.db.models import Q
 
 from projects.exceptions import AccessDenied, NotFound
@@ -120,24 +121,22 @@ def visible_projects(actor: Actor) -> ProjectQuerySet:
     return projects.filter(rule)
 
 
+# By hand: every request asks this, and the ORM took ten times as long to put two statements together.
+_ROLES = """
+    SELECT (SELECT role FROM projects_organizationmember WHERE organization_id = %s AND user_id = %s),
+           (SELECT role FROM projects_projectmember WHERE project_id = %s AND user_id = %s)
+"""
+
+
 def role_in(actor: Actor, project: Project) -> ProjectRole | None:
-    """The actor's role in the project from memberships and visibility; None when there is none. Two queries at most."""
+    """The actor's role in the project from memberships and visibility; None when there is none. One query."""
     if actor.is_operator:
         return ProjectRole.OWNER
     if actor.user_id is None:
         return role_from(project.visibility, None, None)
-    in_organization = (
-        OrganizationMember.objects.filter(organization_id=project.organization_id, user_id=actor.user_id)
-        .values_list("role", flat=True)
-        .first()
-    )
-    if in_organization in _OWNING_ROLES:
-        return ProjectRole.OWNER
-    in_project = (
-        ProjectMember.objects.filter(project_id=project.pk, user_id=actor.user_id)
-        .values_list("role", flat=True)
-        .first()
-    )
+    with connection.cursor() as cursor:
+        cursor.execute(_ROLES, [project.organization_id, actor.user_id, project.pk, actor.user_id])
+        in_organization, in_project = cursor.fetchone()
     return role_from(project.visibility, in_organization, in_project)
 
 

@@ -17,8 +17,8 @@ from runs.selectors.attributes import AttributeView
 from runs.selectors.cells import Cell, Statistics
 from runs.selectors.runs import RunRow
 
-# Looked up once: a table has thousands of cells.
-_LABELS = {kind: kind.label for kind in AttributeKind}
+# By the number of the kind, looked up once: a table has thousands of cells.
+_LABELS = ["", *(kind.label for kind in sorted(AttributeKind))]
 _STATISTICS = [each.name for each in fields(Statistics)]
 _STATES = [state.value for state in RunState]
 

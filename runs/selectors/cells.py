@@ -16,7 +16,6 @@ from runs.series.sql import fetch
 _VALUE = ("run_id", "definition_id", "flags", "number", "text")
 _STATISTICS = ("count", "last_step", "minimum", "maximum", "total", "sum_squares", "finite_count")
 _SHOWN_AS_TEXT = frozenset({AttributeKind.GIT_REF, AttributeKind.FILE, AttributeKind.FILE_SET})
-_SERIES = frozenset(kind for kind in AttributeKind if kind.is_series)
 _FLOATS = frozenset({AttributeKind.FLOAT, AttributeKind.FLOAT_SERIES})
 _NAN = float("nan")
 
@@ -47,18 +46,23 @@ def read_cells(
 ) -> dict[int, dict[str, Cell]]:
     """What each run has at the paths, by run and path. One query."""
     cells: dict[int, dict[str, Cell]] = {pk: {} for pk in run_ids}
-    shown = {each.id: (each.path, each.kind) for path in paths for each in definitions.get(path, ())}
+    # What follows from the kind is looked up once: members of an enumeration are hashed in Python.
+    shown = {
+        each.id: (each.path, each.kind, each.kind in _FLOATS, with_statistics and each.kind.is_series)
+        for path in paths
+        for each in definitions.get(path, ())
+    }
     if not cells or not shown:
         return cells
     # Past the ORM, and without a call for each number: a page has thousands of cells.
     columns = _VALUE + _STATISTICS if with_statistics else _VALUE
     for row in _rows(columns, run_ids, list(shown)):
-        path, kind = shown[row[1]]
-        if kind in _FLOATS:
+        path, kind, is_float, has_statistics = shown[row[1]]
+        if is_float:
             value: Value = _NAN if row[2] else row[3]
         else:
             value = row[4] if kind in _SHOWN_AS_TEXT else cell_value(kind, row[2], row[3], row[4])
-        statistics = _statistics(*row[len(_VALUE) :]) if with_statistics and kind in _SERIES else None
+        statistics = _statistics(*row[len(_VALUE) :]) if has_statistics else None
         cells[row[0]][path] = Cell(kind, value, statistics)
     return cells
 

@@ -89,7 +89,7 @@ def _rows(
 ) -> list[RunRow]:
     ids = [run.pk for run in runs]
     for run in runs:
-        run.project = project
+        _PROJECT.set_cached_value(run, project)
     paths = list(dict.fromkeys([*columns, "sys/name"]))
     cells = read_cells(ids, paths, definitions, with_statistics=with_statistics)
     tags = _tags(ids, definitions)
@@ -99,6 +99,7 @@ def _rows(
     ]
 
 
+_PROJECT = Run._meta.get_field("project")
 _ALWAYS_SHOWN = ("sys/name", "sys/tags")
 _NO_NAME = Cell(AttributeKind.STRING, "")
 
