@@ -58,7 +58,8 @@ class Table:
 
     @property
     def size_bytes(self) -> int:
-        return 50 * len(self.ids) + sum(column.size_bytes for column in self.columns.values())
+        columns = list(self.columns.values())  # at once: this is asked without the lock, too
+        return 50 * len(self.ids) + sum(column.size_bytes for column in columns)
 
     def refresh(self) -> None:
         """See which runs were made or changed. One query."""
