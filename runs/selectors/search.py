@@ -91,7 +91,7 @@ def search_runs(
     skipped = offset or 0 if after is None else 0
     held = answer_from_memory(project, scope, key, after=after, offset=skipped, limit=limit + 1 if limit else 0)
     if held is not None:
-        places, total = held.places, held.total
+        places, total = held.places, held.total if with_total else -1
     else:
         places = read_places(scope, key, after=after, offset=skipped, limit=limit + 1) if limit else []
         total = count(scope) if with_total else -1

@@ -6,7 +6,6 @@ answer. All columns of a process together keep to TABLE_MEMORY_MB; those not use
 
 from __future__ import annotations
 
-import logging
 from collections import OrderedDict
 from dataclasses import dataclass
 from threading import Lock
@@ -23,8 +22,6 @@ from runs.selectors.vectors.columns import ColumnKey
 from runs.selectors.vectors.masks import keys_of, mask_of
 from runs.selectors.vectors.pages import page_of, sort_keys_of
 from runs.selectors.vectors.table import Table
-
-logger = logging.getLogger(__name__)
 
 MIN_RUNS = 2_000  # the database is as quick with fewer
 _ASKED_SECONDS = 600.0

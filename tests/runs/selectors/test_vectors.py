@@ -103,7 +103,8 @@ def test_filter_order_pages_and_count_are_those_of_the_model(table: Table, remem
             if not cursor:
                 break
         assert pages == expected, (query, sort)
-        assert remembered(table.project, wanted, limit=7, offset=5).run_ids == expected[5:12]
+        uncounted = remembered(table.project, wanted, limit=7, offset=5, with_total=False)
+        assert (uncounted.run_ids, uncounted.total) == (expected[5:12], -1)
 
 
 def test_a_place_leads_on_whether_memory_or_the_database_answers(table: Table, remembered):
