@@ -10,11 +10,12 @@ runs/access.py builds on both. Interface code has no third way to obtain a proje
 from __future__ import annotations
 
 import uuid as uuids
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
-from django.db import connection
 from django.db.models import Q
 
 from projects.exceptions import AccessDenied, NotFound
@@ -31,6 +32,7 @@ from projects.models import (
     Visibility,
 )
 from projects.querysets import ProjectQuerySet
+from projects.rows import ModelRows, fetch, uuid_parameter
 
 
 class Action(StrEnum):
@@ -126,6 +128,14 @@ _ROLES = """
     SELECT (SELECT role FROM projects_organizationmember WHERE organization_id = %s AND user_id = %s),
            (SELECT role FROM projects_projectmember WHERE project_id = %s AND user_id = %s)
 """
+# The same for a statement that reads a project, as `in_organization.role` and `in_project.role`. Its two parameters are
+# the actor's `user_id`.
+ROLES_JOINED = """
+    LEFT JOIN projects_organizationmember AS in_organization
+        ON in_organization.organization_id = project.organization_id AND in_organization.user_id = %s
+    LEFT JOIN projects_projectmember AS in_project
+        ON in_project.project_id = project.id AND in_project.user_id = %s
+"""
 
 
 def role_in(actor: Actor, project: Project) -> ProjectRole | None:
@@ -134,10 +144,8 @@ def role_in(actor: Actor, project: Project) -> ProjectRole | None:
         return ProjectRole.OWNER
     if actor.user_id is None:
         return role_from(project.visibility, None, None)
-    with connection.cursor() as cursor:
-        cursor.execute(_ROLES, [project.organization_id, actor.user_id, project.pk, actor.user_id])
-        in_organization, in_project = cursor.fetchone()
-    return role_from(project.visibility, in_organization, in_project)
+    rows = fetch(_ROLES, [project.organization_id, actor.user_id, project.pk, actor.user_id])
+    return role_from(project.visibility, *rows[0])
 
 
 def role_from(visibility: str, in_organization: str | None, in_project: str | None) -> ProjectRole | None:
@@ -170,7 +178,19 @@ def actions_of(actor: Actor, project_id: int, role: ProjectRole | None, *, is_tr
 
 def require(actor: Actor, project: Project, action: Action) -> None:
     """Raise NotFound when the actor may not see the project, AccessDenied when they may not do `action` in it."""
-    actions = actions_in(actor, project)
+    _require(actor, actions_in(actor, project), action)
+
+
+def require_with(
+    actor: Actor, project: Project, action: Action, in_organization: str | None, in_project: str | None
+) -> None:
+    """As require, for callers that have read the actor's roles with the project (see ROLES_JOINED)."""
+    role = ProjectRole.OWNER if actor.is_operator else role_from(project.visibility, in_organization, in_project)
+    actions = actions_of(actor, project.pk, role, is_trashed=project.trashed_at is not None)
+    _require(actor, actions, action)
+
+
+def _require(actor: Actor, actions: frozenset[Action], action: Action) -> None:
     if Action.VIEW not in actions:
         raise NotFound
     if action in actions:
@@ -181,25 +201,39 @@ def require(actor: Actor, project: Project, action: Action) -> None:
     raise AccessDenied(f"This needs the role {needed.label.lower()} in the project.", role=str(needed))
 
 
+PROJECT_ROWS = ModelRows(Project, "project")
+ORGANIZATION_ROWS = ModelRows(Organization, "organization")
+_PROJECT = f"""
+    SELECT {PROJECT_ROWS.columns}, {ORGANIZATION_ROWS.columns}, in_organization.role, in_project.role
+    FROM projects_project AS project
+    JOIN projects_organization AS organization ON organization.id = project.organization_id
+    {ROLES_JOINED}"""  # noqa: S608 - own names
+_PROJECT_BY_NAME = f"{_PROJECT} WHERE LOWER(organization.name) = LOWER(%s) AND LOWER(project.name) = LOWER(%s)"
+_PROJECT_BY_UUID = f"{_PROJECT} WHERE project.uuid = %s"
+
+
 def access_project(actor: Actor, organization: str, name: str, action: Action) -> Project:
-    """The project `organization/name`, if the actor may do `action` in it; else NotFound or AccessDenied."""
-    project = (
-        Project.objects.select_related("organization")
-        .filter(organization__name__iexact=organization, name__iexact=name)
-        .first()
-    )
-    return _accessed(actor, project, action)
+    """The project `organization/name`, if the actor may do `action` in it; else NotFound or AccessDenied. One query."""
+    return _accessed(actor, fetch(_PROJECT_BY_NAME, [actor.user_id, actor.user_id, organization, name]), action)
 
 
 def access_project_by_uuid(actor: Actor, uuid: uuids.UUID, action: Action) -> Project:
     """As access_project, by the project's uuid."""
-    return _accessed(actor, Project.objects.select_related("organization").filter(uuid=uuid).first(), action)
+    return _accessed(actor, fetch(_PROJECT_BY_UUID, [actor.user_id, actor.user_id, uuid_parameter(uuid)]), action)
 
 
-def _accessed(actor: Actor, project: Project | None, action: Action) -> Project:
-    if project is None:
+def _accessed(actor: Actor, rows: list[tuple[Any, ...]], action: Action) -> Project:
+    if not rows:
         raise NotFound
-    require(actor, project, action)
+    project = project_of(rows[0])
+    require_with(actor, project, action, *rows[0][-2:])
+    return project
+
+
+def project_of(values: Sequence[Any]) -> Project:
+    """The project with its organization, of the columns of PROJECT_ROWS and ORGANIZATION_ROWS."""
+    project = PROJECT_ROWS.make(values[: PROJECT_ROWS.width])
+    project.organization = ORGANIZATION_ROWS.make(values[PROJECT_ROWS.width :][: ORGANIZATION_ROWS.width])
     return project
 
 

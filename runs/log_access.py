@@ -12,9 +12,10 @@ from typing import Any, TypeAlias
 
 from django.db import connection
 
-from projects.access import Action, Actor, actions_of, role_from
+from projects.access import ROLES_JOINED, Action, Actor, actions_of, role_from
 from projects.models import Scope
 from projects.recent import Recent
+from projects.rows import fetch, uuid_parameter
 from runs.access import access_run_by_uuid
 from runs.models import Run
 
@@ -22,17 +23,13 @@ from runs.models import Run
 # have a memory of their own (projects/services/tokens.py), of the same length and not added to this one.
 SECONDS = 1.0
 _FIELDS = ("id", "uuid", "project_id", "kind", "sys_id")  # in the order of the model, as from_db wants them
-_FACTS = """
+_FACTS = f"""
     SELECT run.id, run.project_id, run.kind, run.sys_id,
            project.visibility, project.trashed_at IS NOT NULL, in_organization.role, in_project.role
     FROM runs_run AS run
     JOIN projects_project AS project ON project.id = run.project_id
-    LEFT JOIN projects_organizationmember AS in_organization
-        ON in_organization.organization_id = project.organization_id AND in_organization.user_id = %s
-    LEFT JOIN projects_projectmember AS in_project
-        ON in_project.project_id = project.id AND in_project.user_id = %s
-    WHERE run.uuid = %s
-"""
+    {ROLES_JOINED}
+    WHERE run.uuid = %s"""  # noqa: S608 - own names
 _Row: TypeAlias = tuple[Any, ...]
 _Question: TypeAlias = tuple[int | None, Scope | None, frozenset[int] | None, uuids.UUID]
 _recent: Recent[_Question, _Row] = Recent(size=20_000, seconds=SECONDS)
@@ -50,11 +47,7 @@ def access_run_to_log(actor: Actor, uuid: uuids.UUID) -> Run:
 
 def _identity(actor: Actor, uuid: uuids.UUID) -> _Row:
     """The values of _FIELDS, if the actor may log to the run; else NotFound or AccessDenied."""
-    with connection.cursor() as cursor:
-        sent = Run._meta.get_field("uuid").get_db_prep_value(uuid, connection)
-        cursor.execute(_FACTS, [actor.user_id, actor.user_id, sent])
-        row = cursor.fetchone()
-    if row is not None:
+    for row in fetch(_FACTS, [actor.user_id, actor.user_id, uuid_parameter(uuid)]):
         pk, project_id, kind, sys_id, visibility, is_trashed, in_organization, in_project = row
         role = role_from(visibility, in_organization, in_project)
         if Action.LOG in actions_of(actor, project_id, role, is_trashed=bool(is_trashed)):

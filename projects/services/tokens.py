@@ -24,6 +24,7 @@ from projects.access import Action, Actor, actor_for_token
 from projects.exceptions import AccessDenied, InvalidInput, NotAuthenticated, NotFound
 from projects.models import ApiToken, Project, Scope, User
 from projects.recent import Recent
+from projects.rows import ModelRows, fetch
 
 KEY_PREFIX = "trk"
 MAX_TOKENS_PER_USER = 100
@@ -88,7 +89,7 @@ def authenticate(credential: str) -> ApiToken:
     Unknown, wrong, expired and revoked cost and say the same.
     """
     public_id, secret = _split(credential)
-    token = ApiToken.objects.select_related("owner").filter(public_id=public_id).first()
+    token = _token(public_id)
     matches = compare_digest(_digest(secret), token.secret_hash if token else _NO_HASH)
     if token is None or not matches or not token.is_usable or not token.owner.is_active:
         raise NotAuthenticated
@@ -97,10 +98,43 @@ def authenticate(credential: str) -> ApiToken:
 
 def usable_token(public_id: str) -> ApiToken:
     """The token behind a session credential that was derived from it earlier, if it is still usable."""
-    token = ApiToken.objects.select_related("owner").filter(public_id=public_id).first()
+    token = _token(public_id)
     if token is None or not token.is_usable or not token.owner.is_active:
         raise NotAuthenticated
     return token
+
+
+_TOKEN_ROWS = ModelRows(
+    ApiToken,
+    "token",
+    (
+        "id",
+        "public_id",
+        "secret_hash",
+        "owner_id",
+        "name",
+        "scope",
+        "expires_at",
+        "revoked_at",
+        "last_used_at",
+        "is_limited_to_projects",
+    ),
+)
+_OWNER_ROWS = ModelRows(User, "owner")
+# By hand: every request with a token asks this.
+_TOKEN = f"""
+    SELECT {_TOKEN_ROWS.columns}, {_OWNER_ROWS.columns}
+    FROM projects_apitoken AS token JOIN projects_user AS owner ON owner.id = token.owner_id
+    WHERE token.public_id = %s"""  # noqa: S608 - own names
+
+
+def _token(public_id: str) -> ApiToken | None:
+    """The token with its owner. One query."""
+    for row in fetch(_TOKEN, [public_id]):
+        token = _TOKEN_ROWS.make(row[: _TOKEN_ROWS.width])
+        token.owner = _OWNER_ROWS.make(row[_TOKEN_ROWS.width :])
+        return token
+    return None
 
 
 def actor_to_log(credential: str, *, address: Callable[[], str | None], client: str) -> Actor:

@@ -8,10 +8,10 @@ from typing import Any
 
 from django.db import connection
 
+from projects.rows import fetch
 from runs.models import Attribute, AttributeKind
 from runs.selectors.attributes import Value, cell_value
 from runs.selectors.conditions import Definitions
-from runs.series.sql import fetch
 
 _VALUE = ("run_id", "definition_id", "flags", "number", "text")
 _STATISTICS = ("count", "last_step", "minimum", "maximum", "total", "sum_squares", "finite_count")

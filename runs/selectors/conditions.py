@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeAlias
 
+from projects.rows import fetch
 from runs.models import AttributeDefinition, AttributeKind
 from runs.query import Aggregate, All, Any, Condition, Not, Query, QuerySyntaxError
 from runs.query.words import type_of
-from runs.series.sql import among_texts, fetch
+from runs.series.sql import among_texts
 
 # Paths that follow from the run's own columns; an attribute of that name is never stored.
 NUMBER_COLUMNS = {

@@ -10,6 +10,7 @@ from cachetools import TTLCache
 from django.db import DEFAULT_DB_ALIAS
 
 from projects.models import Project, User
+from projects.rows import fetch
 from runs.models import ContainerKind, Run
 from runs.query import EVERYTHING, Query
 from runs.selectors.compiled import Scope, Sql, is_sqlite, rows_of
@@ -26,7 +27,7 @@ from runs.selectors.ordering import (
     read_places,
 )
 from runs.selectors.vectors import answer_from_memory, forget_vectors
-from runs.series.sql import among, fetch
+from runs.series.sql import among
 
 _COUNTS_SECONDS = 60.0  # after which a count is made anew, should rows have gone by other ways than the trash
 _OFFSETS_SECONDS = 120.0

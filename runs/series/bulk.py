@@ -17,9 +17,10 @@ import numpy as np
 from django.db import connection
 from numpy.typing import NDArray
 
+from projects.rows import fetch, open_cursor
 from runs.models import Attribute, Chunk
 from runs.series.base import Integers
-from runs.series.sql import among, fetch, open_cursor
+from runs.series.sql import among
 
 CHUNK_COLUMNS = (
     "definition_id",

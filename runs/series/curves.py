@@ -13,13 +13,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from projects.rows import fetch
 from runs.models import Attribute, AttributeDefinition, AttributeKind, Chunk, Run
 from runs.series import chunks
 from runs.series.base import Integers, SeriesKey
 from runs.series.points import Points, by_step, joined, no_points
 from runs.series.recent import read_recent
 from runs.series.rollups import OUTLINE, rough_outline
-from runs.series.sql import among, fetch
+from runs.series.sql import among
 from runs.series.tail import EMPTY, Tail, resolve
 
 _CHUNK, _ATTRIBUTE, _RUN = (model._meta.db_table for model in (Chunk, Attribute, Run))

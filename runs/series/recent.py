@@ -14,12 +14,12 @@ from threading import Lock
 
 import numpy as np
 
+from projects.rows import fetch
 from runs.models import BatchLog
 from runs.series import payload
 from runs.series.base import Integers
 from runs.series.points import Points, joined
 from runs.series.snapshot import is_writing
-from runs.series.sql import fetch
 from runs.series.tail import LogPoints, read_log
 
 MAX_BYTES = 32 * 1024 * 1024

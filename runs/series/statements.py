@@ -17,9 +17,9 @@ from functools import partial
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 
+from projects.rows import open_cursor
 from runs.commits import committed
 from runs.models import BatchLog, ReceivedBatch, Run, Writer
 from runs.models.run import PING_TIMEOUT, TOUCH_GRAIN
@@ -139,7 +139,7 @@ def _write_on_postgresql(batch: BatchWrite) -> bool:
     with transaction.atomic():
         if not _insert(batch):
             return False
-        with _binary_cursor() as cursor:
+        with open_cursor() as cursor:
             for part, row in enumerate(batch.rows[1:], 1):
                 cursor.execute(_PG_FURTHER, (batch.run_id, batch.writer, batch.seq, part, *_row_values(row)))
     return True
@@ -148,26 +148,13 @@ def _write_on_postgresql(batch: BatchWrite) -> bool:
 def _insert(batch: BatchWrite) -> bool:
     from psycopg.types.numeric import Int8  # one type for all numbers: a prepared statement is found by its types
 
-    with _binary_cursor() as cursor:
+    with open_cursor() as cursor:
         cursor.execute(_PG_NUMBERED if batch.writer else _PG_UNNUMBERED, _parameters(batch, Int8))
         return bool(cursor.rowcount == 1)
 
 
 def _row_values(row: LogRow) -> tuple[int, int, int, bytes]:
     return row.point_count, row.first_ms, row.last_ms, row.payload
-
-
-def _binary_cursor() -> CursorWrapper:
-    """A cursor that leaves parameters to the server. Django's own puts them into the text of the statement, which can't
-    be prepared then. It is wrapped as Django wraps its own: errors are Django's, and queries are counted in tests."""
-    from psycopg import Cursor
-
-    connection.ensure_connection()
-    raw = connection.connection
-    if raw.prepare_threshold is None and not connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"):
-        raw.prepare_threshold = 1  # Django's cursors never prepare. Behind a pooler of transactions, nothing may.
-    wrap = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
-    return wrap(Cursor(raw))  # type: ignore[arg-type]  # the stubs know wrapped cursors only
 
 
 # --- SQLite -----------------------------------------------------------------------------------------------------------

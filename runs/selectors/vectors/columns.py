@@ -14,9 +14,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from projects.rows import fetch
 from runs.query import Aggregate
 from runs.selectors.compiled import figure
-from runs.series.sql import among, fetch
+from runs.series.sql import among
 
 Places = NDArray[np.int64]
 _TEXT_BYTES = 120  # a short Python text with its entry in a dictionary and in two lists

@@ -18,9 +18,9 @@ import numpy as np
 from django.db import connection
 from numpy.typing import NDArray
 
+from projects.rows import fetch
 from runs.models import ContainerKind
 from runs.selectors.vectors.columns import Column, ColumnKey, Places, new_column
-from runs.series.sql import fetch
 
 LOOK_BACK_US = 60_000_000
 # After which all is read anew, should runs have been removed by ways that leave no trace.
