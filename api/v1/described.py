@@ -91,8 +91,9 @@ class AttributeAnswer(Output):
 
 def describe_row(row: RunRow, columns: Collection[str]) -> dict[str, Any]:
     """A line of the runs table with those of the columns that the run has, in values that JSON has."""
-    cells = {path: _describe_cell(row.cells[path]) for path in columns if path in row.cells}
-    return {**_describe_run(row), "values": cells}
+    cells = row.cells
+    values = {path: _describe_cell(cell) for path in columns if (cell := cells.get(path)) is not None}
+    return {**_describe_run(row), "values": values}
 
 
 def describe_detail(row: RunRow, *, description: str, actions: list[str]) -> dict[str, Any]:
@@ -127,7 +128,10 @@ def _describe_run(row: RunRow) -> dict[str, Any]:
 
 def _describe_cell(cell: Cell) -> dict[str, Any]:
     value = cell.value
-    described = {"kind": _LABELS[cell.kind], "value": value if type(value) is str else jsonable(value)}
+    # The difference is zero for finite numbers only: most of a table are such, and calling nothing halves its time.
+    if type(value) is not str and (type(value) is not float or value - value != 0.0):
+        value = jsonable(value)
+    described = {"kind": _LABELS[cell.kind], "value": value}
     if cell.statistics is not None:
         described |= {name: jsonable(getattr(cell.statistics, name)) for name in _STATISTICS}
     return described

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection
-
 from projects.rows import fetch
 from runs.models import Attribute, AttributeKind
 from runs.selectors.attributes import Value, cell_value
@@ -68,13 +66,14 @@ def read_cells(
 
 
 def _rows(columns: Sequence[str], run_ids: Sequence[int], definition_ids: Sequence[int]) -> list[tuple[Any, ...]]:
-    """From the unique index, one look-up per cell."""
-    statement = f"SELECT {', '.join(columns)} FROM {Attribute._meta.db_table} WHERE"  # noqa: S608 - own names
-    if connection.vendor == "postgresql":
-        both = "run_id = ANY(%s::bigint[]) AND definition_id = ANY(%s::bigint[])"
-        return fetch(f"{statement} {both}", [list(run_ids), list(definition_ids)])
+    """The ids stand in the statement: PostgreSQL hashes lists that it knows when it plans, and searches through those
+    that come as parameters row by row, which takes twice as long."""
     runs, attributes = ", ".join(map(str, run_ids)), ", ".join(map(str, definition_ids))
-    return fetch(f"{statement} run_id IN ({runs}) AND definition_id IN ({attributes})", [])
+    return fetch(
+        f"SELECT {', '.join(columns)} FROM {Attribute._meta.db_table} "  # noqa: S608 - own names and whole numbers
+        f"WHERE run_id IN ({runs}) AND definition_id IN ({attributes})",
+        [],
+    )
 
 
 def _statistics(

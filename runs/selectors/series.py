@@ -8,9 +8,13 @@ from dataclasses import dataclass
 
 from projects.exceptions import InvalidInput, NotFound
 from projects.models import Project
-from runs.models import Attribute, AttributeKind, Run
+from projects.rows import fetch
+from runs.models import Attribute, AttributeDefinition, AttributeKind, Run
 from runs.series import store
 from runs.series.base import Axis, FloatColumns, SeriesKey, SeriesSlice, StringColumns, StringPage
+from runs.series.sql import among, among_texts
+
+_ATTRIBUTE, _DEFINITION = Attribute._meta.db_table, AttributeDefinition._meta.db_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +135,15 @@ def _strings(names: dict[SeriesKey, str]) -> Iterator[list[tuple[str, FloatColum
 
 
 def _float_keys(runs: Sequence[Run], paths: Sequence[str]) -> dict[tuple[int, str], SeriesKey]:
-    rows = Attribute.objects.filter(
-        run__in=runs, definition__path__in=paths, definition__kind=AttributeKind.FLOAT_SERIES
-    ).values_list("run_id", "definition__path", "definition_id")
+    of_runs, run_ids = among("a.run_id", [run.pk for run in runs])
+    of_paths, texts = among_texts("d.path", paths)
+    # From the project's definitions to the runs' attributes: a run may have 20,000 of them.
+    of_projects, project_ids = among("d.project_id", {run.project_id for run in runs})
+    rows = fetch(
+        f"SELECT a.run_id, d.path, d.id FROM {_DEFINITION} d JOIN {_ATTRIBUTE} a ON a.definition_id = d.id "  # noqa: S608
+        f"WHERE {of_projects} AND {of_paths} AND d.kind = %s AND {of_runs}",
+        [project_ids, texts, AttributeKind.FLOAT_SERIES.value, run_ids],
+    )
     return {(run_id, path): SeriesKey(run_id, definition_id) for run_id, path, definition_id in rows}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import signal
 import sys
@@ -38,6 +39,12 @@ def give_memory_back() -> None:
     if sys.platform == "linux" and hasattr(library := _c_library(), "mallopt"):  # glibc
         library.mallopt(_M_ARENA_MAX, 2)
         library.mallopt(_M_MMAP_THRESHOLD, 1024 * 1024)
+
+
+def collect_garbage_less() -> None:
+    """Look for cycles of dead objects after every 20,000 new ones instead of 700: an answer is made of thousands that
+    live until it is sent, and to look at them again and again took a tenth of its time."""
+    gc.set_threshold(20_000, 20, 50)
 
 
 def _c_library() -> ctypes.CDLL:

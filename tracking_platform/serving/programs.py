@@ -13,7 +13,7 @@ from django.urls import get_resolver
 
 from tracking_platform.celery import app
 from tracking_platform.serving.clock import start_clock
-from tracking_platform.serving.processes import give_memory_back
+from tracking_platform.serving.processes import collect_garbage_less, give_memory_back
 from tracking_platform.serving.supervisor import Program
 from tracking_platform.serving.task_pool import TaskPool
 
@@ -47,6 +47,7 @@ def serve_web() -> None:
     from granian.server.mp import MPServer
 
     give_memory_back()
+    collect_garbage_less()
     multiprocessing.set_start_method("fork", force=True)
     has_tls = bool(settings.TLS_CERTIFICATE)
     MPServer(
