@@ -1,4 +1,4 @@
-"""Committing several requests at once, where the database waits for the disk at every commit: SQLite.
+"""Committing several requests at once: SQLite waits for the disk at every commit.
 
 The first request that wants to write leads: it opens the transaction, does its own work and that of every request that
 waits by then, commits once, and wakes them. Those who come meanwhile are led by the next one. So there is no thread to
@@ -8,7 +8,9 @@ arrive while the disk is busy.
 Each request's work is in a savepoint of its own; its failure is its own. When the whole transaction fails, each is done
 alone. Nobody is woken before the commit.
 
-PostgreSQL groups commits by itself; there, and inside a transaction of the caller, work is simply done.
+PostgreSQL waits for the disk once for many commits by itself; there, and inside a transaction of the caller, work is
+simply done. What it gains from groups is fewer ways there and back: see runs/series/statements.py, where batches of
+points have a group of their own.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any, Generic, TypeVar
@@ -39,7 +42,7 @@ def committed(work: Callable[[], Result]) -> Result:
     if connection.vendor != "sqlite" or connection.in_atomic_block:
         with transaction.atomic():
             return work()
-    return _group.commit(work)
+    return sqlite_group.commit(work)
 
 
 @contextmanager
@@ -86,20 +89,17 @@ def _locked(path: str) -> int:
 
 
 @dataclass(slots=True, eq=False)
-class _Job(Generic[Result]):
-    """Work that waits; `woken` is released when it is done, or when it is its turn to lead."""
+class Job(Generic[Result]):
+    """Work that waits. `wake` is called when it is done, and before that when whoever waits for it is to lead."""
 
     work: Callable[[], Result]
-    woken: Lock = field(default_factory=Lock)
+    wake: Callable[[Job[Result]], object]
     is_done: bool = False
     error: BaseException | None = None
     result: Result | None = None
 
-    def __post_init__(self) -> None:
-        self.woken.acquire()
-
     def run(self) -> None:
-        """Do the work; an error that leaves the transaction usable is kept."""
+        """Do the work in the present transaction; an error that leaves that usable is kept."""
         self.error = None
         try:
             with transaction.atomic():
@@ -125,52 +125,90 @@ class _Job(Generic[Result]):
         return self.result  # type: ignore[return-value]
 
 
-class _Group:
+class Group:
+    """Work that waits for its commit, and who leads: one thread at a time, in each process."""
+
     def __init__(self) -> None:
         self._mutex = Lock()
-        self._waiting: deque[_Job[Any]] = deque()
+        self._waiting: deque[Job[Any]] = deque()
         self._has_leader = False
 
     def commit(self, work: Callable[[], Result]) -> Result:
-        job = _Job(work)
-        with self._mutex:
-            self._waiting.append(job)
-            leads, self._has_leader = not self._has_leader, True
-        if not leads:
-            job.woken.acquire()
+        """Have `work` done and committed, by this thread or by another one; its result, or what it raised."""
+        woken = Lock()
+        woken.acquire()
+        job = Job(work, lambda _: woken.release())
+        if not self._must_lead(job):
+            woken.acquire()
         if not job.is_done:
             self._lead(job)
         return job.outcome()
 
-    def _lead(self, leader: _Job[Any]) -> None:
-        """Commit what waits, the leader's job first; then wake the others, and the next leader."""
-        jobs: list[_Job[Any]] = []
+    def submit(
+        self,
+        work: Callable[[], Result],
+        when_done: Callable[[Job[Result]], object],
+        find_leader: Callable[[], object],
+    ) -> None:
+        """As commit, but without waiting: `when_done` is called with the finished job, by the thread that did it.
+        `find_leader` is called when a thread is wanted that calls `lead`; it must not block."""
+        job = Job(work, lambda job: when_done(job) if job.is_done else find_leader())
+        if self._must_lead(job):
+            find_leader()
+
+    def lead(self) -> None:
+        """Commit all that waits, and what comes meanwhile; for the thread that `find_leader` found."""
         try:
-            self._commit_together(jobs)
+            while self._lead(None):
+                pass
+        finally:
+            if connection.errors_occurred:  # nobody else looks after the connection of this thread
+                connection.close_if_unusable_or_obsolete()
+
+    def commit_together(self, take: Callable[[int], Job[Any] | None]) -> None:
+        """Do the jobs that `take` gives, as long as there are fewer than its argument, and commit them; to be replaced
+        where the database has a better way. Errors of single jobs are kept in them; when it raises, nothing may be
+        committed."""
+        with write_turn(), transaction.atomic():
+            is_alone = True
+            while (job := take(MAX_GROUP)) is not None:
+                if is_alone and not self._waiting:
+                    job.result = job.work()  # there is nobody yet whom a savepoint would protect from it
+                else:
+                    job.run()
+                is_alone = False
+
+    def _must_lead(self, job: Job[Any]) -> bool:
+        with self._mutex:
+            self._waiting.append(job)
+            leads, self._has_leader = not self._has_leader, True
+        return leads
+
+    def _lead(self, own: Job[Any] | None) -> bool:
+        """Commit what waits, wake those who wait for it, and let the next leader lead. Without a job of its `own` the
+        thread goes on leading: whether there is something to lead."""
+        jobs: list[Job[Any]] = []
+        goes_on = own is None
+        try:
+            self.commit_together(partial(self._take_into, jobs))
         except Exception as error:
             self._take_into(jobs, 1)  # the transaction may not even have begun
             if len(jobs) == 1:
-                leader.error = error
+                jobs[0].error = error
             else:
                 for job in jobs:
                     job.run_alone()
         except BaseException:  # this thread is told to end; what it took from others is not committed
+            goes_on = False
             self._take_into(jobs, 1)  # its own must not stay behind, waiting for a leader: it would be that itself
             for job in jobs:
                 job.error = Unavailable("The server is about to stop; send it again.")
             raise
         finally:
-            self._hand_over(leader, jobs)
+            is_leader = self._hand_over(own, jobs, goes_on=goes_on)
+        return is_leader
 
-    def _commit_together(self, jobs: list[_Job[Any]]) -> None:
-        with write_turn(), transaction.atomic():
-            while len(jobs) < MAX_GROUP and (job := self._take_into(jobs, MAX_GROUP)) is not None:
-                if len(jobs) == 1 and not self._waiting:
-                    job.result = job.work()
-                else:
-                    job.run()
-
-    def _take_into(self, jobs: list[_Job[Any]], limit: int) -> _Job[Any] | None:
+    def _take_into(self, jobs: list[Job[Any]], limit: int) -> Job[Any] | None:
         """The next job, put to those of this commit, of which there may be `limit`."""
         with self._mutex:
             if len(jobs) >= limit or not self._waiting:
@@ -178,17 +216,17 @@ class _Group:
             jobs.append(self._waiting.popleft())
             return jobs[-1]
 
-    def _hand_over(self, leader: _Job[Any], jobs: list[_Job[Any]]) -> None:
+    def _hand_over(self, own: Job[Any] | None, jobs: list[Job[Any]], *, goes_on: bool) -> bool:
         with self._mutex:
             successor = self._waiting[0] if self._waiting else None
             self._has_leader = successor is not None
-        if successor is not None:
-            successor.woken.release()
+        if successor is not None and not goes_on:
+            successor.wake(successor)
         for job in jobs:
-            if job is leader:
-                continue
             job.is_done = True
-            job.woken.release()
+            if job is not own:
+                job.wake(job)
+        return goes_on and successor is not None
 
 
-_group = _Group()
+sqlite_group = Group()

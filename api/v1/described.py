@@ -14,7 +14,7 @@ from api.wire import FloatField, Output, ValueField
 from runs.models import AttributeKind, ContainerKind, Run
 from runs.models.run import RunState
 from runs.selectors.attributes import AttributeView
-from runs.selectors.cells import Cell, Statistics
+from runs.selectors.cells import Statistics
 from runs.selectors.runs import RunRow
 
 # By the number of the kind, looked up once: a table has thousands of cells.
@@ -91,8 +91,18 @@ class AttributeAnswer(Output):
 
 def describe_row(row: RunRow, columns: Collection[str]) -> dict[str, Any]:
     """A line of the runs table with those of the columns that the run has, in values that JSON has."""
-    cells = row.cells
-    values = {path: _describe_cell(cell) for path in columns if (cell := cells.get(path)) is not None}
+    cells, values = row.cells, {}
+    for path in columns:
+        if (cell := cells.get(path)) is None:
+            continue
+        value = cell.value
+        # The difference is zero for finite numbers only. Most of a table are such, and a call for each would double
+        # what they take.
+        if type(value) is not str and (type(value) is not float or value - value != 0.0):
+            value = jsonable(value)
+        values[path] = described = {"kind": _LABELS[cell.kind], "value": value}
+        if cell.statistics is not None:
+            described |= {name: jsonable(getattr(cell.statistics, name)) for name in _STATISTICS}
     return {**_describe_run(row), "values": values}
 
 
@@ -124,17 +134,6 @@ def _describe_run(row: RunRow) -> dict[str, Any]:
         "running_seconds": run.running_seconds,
         "size_bytes": run.size_bytes,
     }
-
-
-def _describe_cell(cell: Cell) -> dict[str, Any]:
-    value = cell.value
-    # The difference is zero for finite numbers only: most of a table are such, and calling nothing halves its time.
-    if type(value) is not str and (type(value) is not float or value - value != 0.0):
-        value = jsonable(value)
-    described = {"kind": _LABELS[cell.kind], "value": value}
-    if cell.statistics is not None:
-        described |= {name: jsonable(getattr(cell.statistics, name)) for name in _STATISTICS}
-    return described
 
 
 def describe_attribute(view: AttributeView) -> dict[str, Any]:

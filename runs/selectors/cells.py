@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
+
 from projects.rows import fetch
 from runs.models import Attribute, AttributeKind
 from runs.selectors.attributes import Value, cell_value
@@ -30,9 +32,8 @@ class Statistics:
     variance: float | None
 
 
-@dataclass(slots=True)
-class Cell:
-    """One attribute of one run in a table; of a series the value at its largest step."""
+class Cell(Struct, gc=False):
+    """One attribute of one run in a table; of a series the value at its largest step. A page has thousands."""
 
     kind: AttributeKind
     value: Value
@@ -55,13 +56,13 @@ def read_cells(
     # Past the ORM, and without a call for each number: a page has thousands of cells.
     columns = _VALUE + _STATISTICS if with_statistics else _VALUE
     for row in _rows(columns, run_ids, list(shown)):
-        path, kind, is_float, has_statistics = shown[row[1]]
+        run_id, definition_id, flags, number, text = row[:5]
+        path, kind, is_float, has_statistics = shown[definition_id]
         if is_float:
-            value: Value = _NAN if row[2] else row[3]
+            value: Value = _NAN if flags else number
         else:
-            value = row[4] if kind in _SHOWN_AS_TEXT else cell_value(kind, row[2], row[3], row[4])
-        statistics = _statistics(*row[len(_VALUE) :]) if has_statistics else None
-        cells[row[0]][path] = Cell(kind, value, statistics)
+            value = text if kind in _SHOWN_AS_TEXT else cell_value(kind, flags, number, text)
+        cells[run_id][path] = Cell(kind, value, _statistics(*row[5:]) if has_statistics else None)
     return cells
 
 

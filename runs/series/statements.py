@@ -10,17 +10,18 @@ it compares `attributes_version`: when it changes no row, what the caller knows 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from django.db import connection, transaction
 from django.utils import timezone
 
 from projects.rows import open_cursor
-from runs.commits import committed
+from runs.commits import MAX_GROUP, Group, Job, sqlite_group
 from runs.models import BatchLog, ReceivedBatch, Run, Writer
 from runs.models.run import PING_TIMEOUT, TOUCH_GRAIN
 from runs.series.rows import LogRow
@@ -59,11 +60,29 @@ def write_batch(batch: BatchWrite) -> bool:
     """Write the batch and note on the run that points came; whether it could be. No point is written, and the caller
     must look closer, when the run is gone, its attributes changed, or the batch came before.
 
-    Outside a transaction it is committed when this returns. Raises DatabaseError.
+    Outside a transaction it is committed when this returns, perhaps with those of other requests. Raises
+    DatabaseError.
     """
-    if connection.vendor == "postgresql":
-        return _write_on_postgresql(batch)
-    return committed(partial(_write_on_sqlite, batch))
+    if connection.in_atomic_block or (len(batch.rows) > 1 and connection.vendor == "postgresql"):
+        return _work(batch)()
+    return _group().commit(_work(batch))
+
+
+def submit_batch(
+    batch: BatchWrite, when_done: Callable[[Job[bool]], object], find_leader: Callable[[Callable[[], None]], object]
+) -> None:
+    """As write_batch, but without waiting, and without asking the database anything in this thread. `find_leader` is
+    given what a thread has to call (see Group.submit)."""
+    group = _group()
+    group.submit(_work(batch), when_done, lambda: find_leader(group.lead))
+
+
+def _work(batch: BatchWrite) -> Callable[[], bool]:
+    return _Insert(batch) if connection.vendor == "postgresql" else partial(_write_on_sqlite, batch)
+
+
+def _group() -> Group:
+    return _postgresql_group if connection.vendor == "postgresql" else sqlite_group
 
 
 # Indexed columns must rarely change: then the new version of the row stays on its page and no index is written. So
@@ -121,36 +140,75 @@ _PG_SAME_FLUSH = f"""
         AND flush_count = (SELECT flush_count FROM {_RUN} WHERE id = %(run_id)s)
         AND NOT EXISTS (SELECT 1 FROM {_LOG} WHERE run_id = %(run_id)s AND writer = %(writer)s AND seq = %(seq)s)"""  # noqa: S608
 _PG_NUMBERED = f"""
-    WITH run AS ({_PG_TOUCH}{_NOT_FLUSHED}{_PG_SAME_FLUSH} RETURNING id)
+    WITH run AS ({_PG_TOUCH}{_NOT_FLUSHED}{_PG_SAME_FLUSH}{{lock}} RETURNING id)
     INSERT INTO {_LOG} {_LOG_COLUMNS} SELECT id, {_LOG_VALUES.format(part=0)} FROM run
     ON CONFLICT DO NOTHING"""  # noqa: S608
 _PG_UNNUMBERED = f"""
-    WITH run AS ({_PG_TOUCH} RETURNING id),
+    WITH run AS ({_PG_TOUCH}{{lock}} RETURNING id),
     received AS (
         INSERT INTO {_RECEIVED} {_RECEIVED_COLUMNS} SELECT id, {_RECEIVED_VALUES.format(json="::jsonb")} FROM run
         ON CONFLICT DO NOTHING RETURNING run_id)
     INSERT INTO {_LOG} {_LOG_COLUMNS} SELECT run_id, {_LOG_VALUES.format(part=0)} FROM received"""  # noqa: S608
+_PG_IF_FREE = f"""
+        AND id = (SELECT id FROM {_RUN} WHERE id = %(run_id)s FOR NO KEY UPDATE SKIP LOCKED)"""  # noqa: S608
+# For batches with a number (True) and without.
+_PG_WAITING = {True: _PG_NUMBERED.format(lock=""), False: _PG_UNNUMBERED.format(lock="")}
+_PG_PASSING = {True: _PG_NUMBERED.format(lock=_PG_IF_FREE), False: _PG_UNNUMBERED.format(lock=_PG_IF_FREE)}
 _PG_FURTHER = f"INSERT INTO {_LOG} {_LOG_COLUMNS} VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"  # noqa: S608
 
 
-def _write_on_postgresql(batch: BatchWrite) -> bool:
-    if len(batch.rows) == 1 and not connection.in_atomic_block:
-        return _insert(batch)
-    with transaction.atomic():
-        if not _insert(batch):
-            return False
-        with open_cursor() as cursor:
-            for part, row in enumerate(batch.rows[1:], 1):
-                cursor.execute(_PG_FURTHER, (batch.run_id, batch.writer, batch.seq, part, *_row_values(row)))
-    return True
+@dataclass(frozen=True, slots=True)
+class _Insert:
+    """The work of writing one batch."""
+
+    batch: BatchWrite
+
+    def __call__(self) -> bool:
+        if len(self.batch.rows) == 1:
+            with open_cursor() as cursor:
+                self.send(cursor, _PG_WAITING)
+                return bool(cursor.rowcount == 1)
+        with transaction.atomic(), open_cursor() as cursor:
+            self.send(cursor, _PG_WAITING)
+            if cursor.rowcount != 1:
+                return False
+            for part, row in enumerate(self.batch.rows[1:], 1):
+                cursor.execute(
+                    _PG_FURTHER, (self.batch.run_id, self.batch.writer, self.batch.seq, part, *_row_values(row))
+                )
+        return True
+
+    def send(self, cursor: Any, statements: Mapping[bool, str]) -> None:
+        from psycopg.types.numeric import Int8  # one type for all numbers: a prepared statement is found by its types
+
+        cursor.execute(statements[self.batch.writer > 0], _parameters(self.batch, Int8))
 
 
-def _insert(batch: BatchWrite) -> bool:
-    from psycopg.types.numeric import Int8  # one type for all numbers: a prepared statement is found by its types
+class _PostgresqlGroup(Group):
+    """Sends what waits in one go: the statements of a pipeline are one transaction, whose end is their only way there
+    and back. Whoever does not get the lock of its run at once is passed by, so that nobody waits for another one's
+    run: it is told that its batch could not be written."""
 
-    with open_cursor() as cursor:
-        cursor.execute(_PG_NUMBERED if batch.writer else _PG_UNNUMBERED, _parameters(batch, Int8))
-        return bool(cursor.rowcount == 1)
+    def commit_together(self, take: Callable[[int], Job[Any] | None]) -> None:
+        jobs = []
+        while (job := take(MAX_GROUP)) is not None:
+            jobs.append((cast(_Insert, job.work), job))
+        if len(jobs) == 1:
+            insert, job = jobs[0]
+            job.result = insert()
+            return
+        jobs.sort(key=lambda each: each[0].batch.run_id)  # locks taken in one order can't wait for each other
+        connection.ensure_connection()
+        with connection.wrap_database_errors, ExitStack() as cursors:
+            with connection.connection.pipeline():
+                sent = [(insert, job, cursors.enter_context(open_cursor())) for insert, job in jobs]
+                for insert, _, cursor in sent:
+                    insert.send(cursor, _PG_PASSING)
+            for _, job, cursor in sent:
+                job.result = cursor.rowcount == 1
+
+
+_postgresql_group = _PostgresqlGroup()
 
 
 def _row_values(row: LogRow) -> tuple[int, int, int, bytes]:

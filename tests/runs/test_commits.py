@@ -27,7 +27,7 @@ class Crowd:
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self.group = commits._Group()
+        self.group = commits.Group()
         self.threads: list[int] = []
 
     def write(self, number: int) -> int:
