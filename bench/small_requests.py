@@ -5,7 +5,8 @@
 
 Every run has a session and a connection of its own, as the official clients have, and sends on its own beat whatever
 became of its neighbours. A request's latency counts from the moment at which it was due, so a server that falls behind
-shows it. The load comes from this process, which shares the machine with the server.
+shows it. All runs begin within one beat, when the server knows none of them: these first seconds are told apart from
+what follows. The load comes from this process, which shares the machine with the server.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
@@ -31,7 +33,7 @@ import uvloop
 from bench.processes import TICKS_PER_SECOND, free_port, running, settle
 
 MOST_POINTS = 5
-WARM_SECONDS = 3.0
+FIRST_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,10 @@ class Load:
 
 @dataclass(slots=True)
 class Tally:
-    """What became of the requests: latencies in seconds, and statuses that were not 200 (0: the connection broke)."""
+    """What became of the requests: latencies in seconds, of those in the first seconds and of the later ones, and
+    statuses that were not 200 (0: the connection broke)."""
 
+    first: list[float] = field(default_factory=list)
     latencies: list[float] = field(default_factory=list)
     failures: Counter[int] = field(default_factory=Counter)
 
@@ -65,10 +69,11 @@ class Client:
         """Send until the load's time is over."""
         period = 1 / load.per_second
         due = began + self._random.random() * period
-        while due < began + load.seconds:
+        while due < began + FIRST_SECONDS + load.seconds:
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
             status = await self._send()
-            tally.latencies.append(time.perf_counter() - due)
+            latencies = tally.latencies if due >= began + FIRST_SECONDS else tally.first
+            latencies.append(time.perf_counter() - due)
             if status != 200:
                 tally.failures[status] += 1
             due += period
@@ -124,8 +129,10 @@ def clients(port: int, values: dict[str, str], count: int) -> list[Client]:
     return made
 
 
-async def drive(everyone: list[Client], load: Load) -> Tally:
+async def drive(everyone: list[Client], load: Load, when_begun: Callable[[], object]) -> Tally:
+    """Put the load on; `when_begun` is called after the first seconds."""
     tally, began = Tally(), time.perf_counter()
+    asyncio.get_running_loop().call_later(FIRST_SECONDS, when_begun)
     await asyncio.gather(*(client.log(tally, load, began) for client in everyone))
     return tally
 
@@ -155,10 +162,15 @@ def measure(load: Load, folder: Path) -> None:
     ready = f"http://127.0.0.1:{port}/readyz"
     with running(command, ready=ready, log=folder / "log", environment=environment) as session:
         everyone = clients(port, first_values(data / "first-run.env"), load.runs)
-        uvloop.run(drive(everyone, Load(load.runs, load.per_second, WARM_SECONDS)))
-        settle(session)
-        before, own_before, began = cpu_by_name(session), time.process_time(), time.perf_counter()
-        tally = uvloop.run(drive(everyone, load))
+        marks: list[tuple[dict[str, float], float, float]] = []
+        tally = uvloop.run(
+            drive(
+                everyone,
+                load,
+                lambda: marks.append((cpu_by_name(session), time.process_time(), time.perf_counter())),
+            )
+        )
+        before, own_before, began = marks[0]
         seconds, own = time.perf_counter() - began, time.process_time() - own_before
         during = {name: used - before.get(name, 0.0) for name, used in cpu_by_name(session).items()}
         settle(session)
@@ -170,18 +182,23 @@ def report(load: Load, tally: Tally, seconds: float, cpu: dict[str, float], sett
     """`cpu` is what each of the server's processes used meanwhile, `settled` all of them until they were idle again,
     and `own` what this process used; in seconds."""
     count = len(tally.latencies)
-    p50, p95, p99 = (statistics.quantiles(tally.latencies, n=100)[percent - 1] * 1000 for percent in (50, 95, 99))
     total = sum(cpu.values())
     parts = ", ".join(f"{name} {used / count * 1000:.2f}" for name, used in sorted(cpu.items()) if used / count > 5e-6)
     for line in [
         f"{load.runs} runs × {load.per_second:g} requests/s of 1 to {MOST_POINTS} points, {load.seconds:g} s",
         f"  answered   {count} requests, {count / seconds:.0f} per second; failures: {dict(tally.failures) or 'none'}",
-        f"  latency    p50 {p50:.1f}, p95 {p95:.1f}, p99 {p99:.1f}, largest {max(tally.latencies) * 1000:.1f} ms",
+        f"  latency    {percentiles(tally.latencies)}",
+        f"  before     {percentiles(tally.first)}, in the first {FIRST_SECONDS:g} s",
         f"  server CPU {total / count * 1000:.2f} ms per request ({total / seconds:.2f} cores): {parts}",
         f"  with the work put off {settled / count * 1000:.2f} ms per request",
         f"  the load generator used {own / seconds:.2f} cores",
     ]:
         print(line)
+
+
+def percentiles(latencies: list[float]) -> str:
+    p50, p95, p99 = (statistics.quantiles(latencies, n=100)[percent - 1] * 1000 for percent in (50, 95, 99))
+    return f"p50 {p50:.1f}, p95 {p95:.1f}, p99 {p99:.1f}, largest {max(latencies) * 1000:.1f} ms"
 
 
 def main() -> None:

@@ -20,6 +20,11 @@ class Recent(Generic[Key, Answer]):
         self._seconds = seconds
         self._answers: dict[Key, tuple[float, Answer]] = {}
 
+    def known(self, key: Key) -> Answer | None:
+        """The answer for `key` if it is remembered; nothing is looked up."""
+        known = self._answers.get(key)
+        return known[1] if known is not None and clock() < known[0] else None
+
     def find(self, key: Key, look_up: Callable[[], Answer]) -> Answer:
         """The answer for `key`, which `look_up` began to find at most `seconds` ago. What it raises is not remembered,
         so a refusal is always decided anew."""

@@ -5,8 +5,8 @@ waits by then, commits once, and wakes them. Those who come meanwhile are led by
 start or stop, a request that is alone does what it always did, and under load a commit carries as many requests as
 arrive while the disk is busy.
 
-Each request's work is in a savepoint of its own; its failure is its own. When the whole transaction fails, each is done
-alone. Nobody is woken before the commit.
+Each request's work is in a savepoint of its own, unless it says that it `hardly_fails`; its failure is its own. When
+the whole transaction fails, each is done alone. Nobody is woken before the commit.
 
 PostgreSQL waits for the disk once for many commits by itself; there, and inside a transaction of the caller, work is
 simply done. What it gains from groups is fewer ways there and back: see runs/series/statements.py, where batches of
@@ -31,6 +31,8 @@ from django.db import DatabaseError, DataError, IntegrityError, connection, tran
 from projects.exceptions import Unavailable
 
 Result = TypeVar("Result")
+# Given what a thread has to call soon, it returns at once.
+FindLeader = Callable[[Callable[[], None]], object]
 
 MAX_GROUP = 64
 _HARMLESS = (IntegrityError, DataError)  # errors of a statement, after which the transaction goes on
@@ -148,13 +150,13 @@ class Group:
         self,
         work: Callable[[], Result],
         when_done: Callable[[Job[Result]], object],
-        find_leader: Callable[[], object],
+        find_leader: FindLeader,
     ) -> None:
         """As commit, but without waiting: `when_done` is called with the finished job, by the thread that did it.
-        `find_leader` is called when a thread is wanted that calls `lead`; it must not block."""
-        job = Job(work, lambda job: when_done(job) if job.is_done else find_leader())
+        Neither may raise."""
+        job = Job(work, lambda job: when_done(job) if job.is_done else find_leader(self.lead))
         if self._must_lead(job):
-            find_leader()
+            find_leader(self.lead)
 
     def lead(self) -> None:
         """Commit all that waits, and what comes meanwhile; for the thread that `find_leader` found."""
@@ -172,8 +174,9 @@ class Group:
         with write_turn(), transaction.atomic():
             is_alone = True
             while (job := take(MAX_GROUP)) is not None:
-                if is_alone and not self._waiting:
-                    job.result = job.work()  # there is nobody yet whom a savepoint would protect from it
+                # Alone, there is nobody yet whom a savepoint would protect from it.
+                if getattr(job.work, "hardly_fails", False) or (is_alone and not self._waiting):
+                    job.result = job.work()
                 else:
                     job.run()
                 is_alone = False

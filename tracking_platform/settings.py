@@ -173,9 +173,10 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 WEB_WORKERS = _number("WEB_WORKERS", 1 if IS_EMBEDDED else min(os.cpu_count() or 1, 4), 1, 64)
 TASK_PROCESSES = _number("TASK_PROCESSES", 1 if IS_EMBEDDED else 2, 1, 64)
 # PostgreSQL pays for every connection, so all processes together keep to CONNECTIONS unless the numbers are set: one
-# for each request thread, for each of the two kinds of stream threads, for the signal sockets, for each task process.
+# for each request thread, for each of the two kinds of stream threads, for the thread that commits for others, for the
+# signal sockets, for each task process.
 CONNECTIONS = 32
-_of_a_worker = (CONNECTIONS - TASK_PROCESSES) // WEB_WORKERS - 1
+_of_a_worker = (CONNECTIONS - TASK_PROCESSES) // WEB_WORKERS - 2
 WEB_STREAM_THREADS = _number("WEB_STREAM_THREADS", min(max(_of_a_worker // 4, 1), 4), 1, 256)
 WEB_THREADS = _number("WEB_THREADS", min(max(_of_a_worker - 2 * WEB_STREAM_THREADS, 2), 8), 1, 256)
 

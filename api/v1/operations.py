@@ -7,7 +7,7 @@ nothing, so a client that got no answer simply repeats it.
 from __future__ import annotations
 
 import uuid as uuids
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,14 +30,15 @@ from api.v1.point_wire import MEDIA_TYPE, read_points
 from api.v1.series import PointsAnswer, PointsQuery, read_points_page
 from api.views import ApiView
 from api.wire import Output
-from projects.access import Action
+from projects.access import Action, Actor
 from projects.exceptions import InvalidInput, TooLarge
-from projects.services.tokens import actor_to_log
+from projects.services.tokens import actor_to_log, recent_actor
 from runs.access import access_run_by_uuid
-from runs.log_access import access_run_to_log
+from runs.commits import FindLeader
+from runs.log_access import access_run_to_log, recent_run_to_log
 from runs.models import Run
 from runs.operations import BatchIdentity, IngestResult, Operation, PointColumns
-from runs.services.ingest import apply_operations, apply_points, log_points
+from runs.services.ingest import Submitted, apply_operations, apply_points, log_points, submit_points
 
 POINTS_BEGIN, POINTS_END = "/api/v1/runs/", "/points/"
 _BINARY = {MEDIA_TYPE, "application/octet-stream", ""}
@@ -167,22 +168,63 @@ class _Head:
 
 def answer_shortly(environ: Mapping[str, Any], body: bytes) -> bytes | None:
     """The answer to points in binary columns; None, with nothing written, when the view has to look."""
-    text = environ["PATH_INFO"][len(POINTS_BEGIN) : -len(POINTS_END)]
-    scheme, _, credential = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
-    if scheme.lower() != "bearer" or environ.get("CONTENT_TYPE") != MEDIA_TYPE or environ["QUERY_STRING"]:
+    sender = _sender(environ)
+    if sender is None:
         return None
-    uuid = uuids.UUID(text)
-    actor = actor_to_log(
-        credential, address=lambda: client_address(_Head(environ)), client=environ.get("HTTP_USER_AGENT", "")
-    )
-    if str(uuid) != text or actor.user_id is None:
-        return None
-    run = access_run_to_log(actor, uuid)
+    uuid, credential = sender
+    run = access_run_to_log(_actor(environ, credential), uuid)
     batch, content = read_points(body)
     if not isinstance(content, PointColumns):
         return None
     result = log_points(run, content, identity=_identity(batch))
     return None if result is None else dump_json(_describe(result))
+
+
+def begin_shortly(
+    environ: Mapping[str, Any], body: bytes, when_done: Callable[[bytes | None], object], find_leader: FindLeader
+) -> Submitted:
+    """As answer_shortly, but this thread does not wait (see submit_points): whether `when_done` will be called."""
+    sender = _sender(environ)
+    if sender is None:
+        return Submitted.NO
+    uuid, credential = sender
+    actor = recent_actor(credential)
+    run_id = None if actor is None else recent_run_to_log(actor, uuid)
+    if actor is None or run_id is None:
+        return Submitted.LOOK_FIRST
+    batch, content = read_points(body)
+    if not isinstance(content, PointColumns):
+        return Submitted.NO
+    return submit_points(
+        run_id,
+        content,
+        identity=_identity(batch),
+        when_done=lambda result: when_done(None if result is None else dump_json(_describe(result))),
+        find_leader=find_leader,
+    )
+
+
+def look_first(environ: Mapping[str, Any]) -> None:
+    """Ask what begin_shortly has to know."""
+    sender = _sender(environ)
+    if sender is not None:
+        access_run_to_log(_actor(environ, sender[1]), sender[0])
+
+
+def _actor(environ: Mapping[str, Any], credential: str) -> Actor:
+    return actor_to_log(
+        credential, address=lambda: client_address(_Head(environ)), client=environ.get("HTTP_USER_AGENT", "")
+    )
+
+
+def _sender(environ: Mapping[str, Any]) -> tuple[uuids.UUID, str] | None:
+    """The run in the address and the credential; None when the request is not of the usual form."""
+    text = environ["PATH_INFO"][len(POINTS_BEGIN) : -len(POINTS_END)]
+    scheme, _, credential = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+    if scheme.lower() != "bearer" or environ.get("CONTENT_TYPE") != MEDIA_TYPE or environ["QUERY_STRING"]:
+        return None
+    uuid = uuids.UUID(text)
+    return (uuid, credential) if str(uuid) == text else None
 
 
 def _apply(run: Run, batch: Mapping[str, Any], content: PointColumns | Sequence[Operation]) -> Response:

@@ -8,6 +8,7 @@ from threading import Lock
 
 from django.db.models import Count, Min, Q
 
+from projects.rows import fetch
 from runs.models import BatchLog
 
 MAX_MARKS = 64  # rows without points that may stay: marks of batches whose predecessor is missing, see flush.py
@@ -16,7 +17,8 @@ _COUNT_HOLDS_SECONDS = 2.0
 
 def count_unflushed(run_id: int) -> int:
     """Log rows of the run that hold points."""
-    return BatchLog.objects.filter(run_id=run_id, point_count__gt=0).count()
+    statement = f"SELECT count(*) FROM {BatchLog._meta.db_table} WHERE run_id = %s AND point_count > 0"  # noqa: S608
+    return int(fetch(statement, [run_id])[0][0])
 
 
 def runs_with_waiting_points(run_ids: Collection[int]) -> list[int]:

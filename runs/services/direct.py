@@ -11,6 +11,7 @@ import random
 import time
 import uuid as uuids
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from django.db import DatabaseError, connection
@@ -27,11 +28,36 @@ from runs.services.plan import MAX_TEXT_BYTES
 from runs.services.points import MAX_STEP, MAX_TIMESTAMP_MS, STEP_DECIMALS
 
 
+@dataclass(frozen=True, slots=True)
+class DirectWrite:
+    """A batch whose points are to be written, and nothing else."""
+
+    batch: BatchWrite
+    applied: int
+    session: str
+    known: memory.RunMemory
+
+    def result(self, *, is_written: bool) -> IngestResult | None:
+        """What became of it; None, when it could not be written, for the general way to find out."""
+        if not is_written:
+            memory.forget(self.batch.run_id)
+            return None
+        if self.session in self.known.sessions:
+            self.known.saw(self.session, self.batch.last_ms)
+        return IngestResult(self.applied, ())
+
+
 def append_directly(run: Run, columns: PointColumns, identity: BatchIdentity) -> IngestResult | None:
     """Write the points if that is all there is to do; None when it was not, and then nothing was written."""
     known = memory.recall(run.pk)
-    if known is None:
-        return None
+    write = None if known is None else plan_directly(run.pk, columns, identity, known)
+    return None if write is None else write.result(is_written=_is_written(write.batch))
+
+
+def plan_directly(
+    run_id: int, columns: PointColumns, identity: BatchIdentity, known: memory.RunMemory
+) -> DirectWrite | None:
+    """The write that is all there is to do, if it is. Nothing is asked of the database."""
     blocks = _blocks(columns, known)
     if blocks is None:
         return None
@@ -39,7 +65,7 @@ def append_directly(run: Run, columns: PointColumns, identity: BatchIdentity) ->
     if not (writer if identity.is_numbered else _is_plainly_new(blocks, identity, known)):
         return None
     batch = BatchWrite(
-        run_id=run.pk,
+        run_id=run_id,
         attributes_version=known.version,
         rows=log_rows(blocks),
         writer=writer,
@@ -47,12 +73,7 @@ def append_directly(run: Run, columns: PointColumns, identity: BatchIdentity) ->
         digest=identity.digest,
         heads=b"" if writer else heads(blocks),
     )
-    if not _is_written(batch):
-        memory.forget(run.pk)
-        return None
-    if identity.session in known.sessions:
-        known.saw(identity.session, batch.last_ms)
-    return IngestResult(sum(len(block.definition_ids) for block in blocks), ())
+    return DirectWrite(batch, sum(len(block.definition_ids) for block in blocks), identity.session, known)
 
 
 def unique_seq() -> int:
@@ -116,6 +137,8 @@ def _block(block: FloatBlock | TextBlock, known: Mapping[str, int]) -> SeriesCol
 
 def _rounded(steps: Floats) -> Floats | None:
     """Steps as they are stored (see services/points.py), or None if one is out of range."""
+    if np.isnan(steps).all():  # as nearly all are: to be numbered by the store
+        return steps
     magnitude = np.abs(steps)
     if bool((magnitude > MAX_STEP).any()):
         return None

@@ -7,14 +7,15 @@ of rejected operations. Applying a batch again changes nothing.
 from __future__ import annotations
 
 import uuid as uuids
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from enum import Enum
 from itertools import accumulate, pairwise
 
 from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from projects.exceptions import NotFound, Unavailable
-from runs.commits import committed
+from runs.commits import FindLeader, committed
 from runs.models import (
     Attribute,
     AttributeKind,
@@ -37,9 +38,10 @@ from runs.operations import (
 )
 from runs.series import make_room, store, writer_of
 from runs.series.base import Examination, FloatColumns, PointBatch, StringColumns
+from runs.series.statements import submit_batch
 from runs.services import memory
 from runs.services.attributes import create_attributes, resolve_definitions, write_git_reference, write_values
-from runs.services.direct import append_directly, session_of, unique_seq
+from runs.services.direct import append_directly, plan_directly, session_of, unique_seq
 from runs.services.existing import known_attributes
 from runs.services.links import append_files, drop_links, write_file, write_members, write_tags
 from runs.services.plan import BatchPlan, PathPlan
@@ -77,6 +79,48 @@ def log_points(run: Run, columns: PointColumns, *, identity: BatchIdentity) -> I
     """As apply_points, but None when that takes more than one write; then nothing was written."""
     _make_room(run.pk, identity)
     return append_directly(run, columns, identity)
+
+
+class Submitted(Enum):
+    """What became of an attempt to log without waiting."""
+
+    YES = "yes"
+    NO = "no"  # more is needed than one write
+    LOOK_FIRST = "look first"  # the database has to be asked something; then it can be tried again
+
+
+def submit_points(
+    run_id: int,
+    columns: PointColumns,
+    *,
+    identity: BatchIdentity,
+    when_done: Callable[[IngestResult | None], object],
+    find_leader: FindLeader,
+) -> Submitted:
+    """As log_points, but this thread neither waits nor asks the database anything: `when_done` is called with the
+    result by the thread that `find_leader` finds. Unless it was submitted, nothing is done."""
+    known = memory.recall(run_id)
+    if known is None:
+        return Submitted.NO
+    if known.counts_next:
+        return Submitted.NO if identity.is_numbered else Submitted.LOOK_FIRST
+    write = plan_directly(run_id, columns, identity, known)
+    if write is None or len(write.batch.rows) > 1:
+        return Submitted.NO
+    known.is_time_to_count()  # it is not, but this batch counts
+    submit_batch(
+        write.batch,
+        lambda job: when_done(
+            None if job.error is None and job.result is None else write.result(is_written=bool(job.result))
+        ),
+        find_leader,
+    )
+    return Submitted.YES
+
+
+def look_for_room(run_id: int) -> None:
+    """What has to be looked at before some of the batches without a number, in a thread that may wait."""
+    _make_room(run_id, BatchIdentity())
 
 
 def _make_room(run_id: int, identity: BatchIdentity) -> None:

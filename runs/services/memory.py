@@ -45,10 +45,16 @@ class RunMemory:
         """Note the newest timestamp of a batch of a known session."""
         self.sessions[session] = max(self.sessions.get(session, last_ms), last_ms)
 
+    @property
+    def counts_next(self) -> bool:
+        """Whether is_time_to_count will be true the next time."""
+        return self.batches % _COUNTED_BATCHES == 0
+
     def is_time_to_count(self) -> bool:
         """True for the first batch and then for one in sixteen: the moments to look how much waits for a flush."""
+        is_time = self.counts_next
         self.batches += 1
-        return self.batches % _COUNTED_BATCHES == 1
+        return is_time
 
 
 _runs: LRUCache[int, RunMemory] = LRUCache(maxsize=MAX_REMEMBERED, getsizeof=lambda memory: memory.size)

@@ -19,6 +19,8 @@ from io import BytesIO
 from typing import IO, Any
 
 from api.received import CAN_RECEIVE_FIRST, IS_WHOLE
+from api.short_way import ShortWay
+from runs.services.ingest import Submitted
 from tracking_platform.serving.bodies import (
     BUFFERED,
     SPOOLED_BYTES,
@@ -40,6 +42,7 @@ from tracking_platform.serving.types import Environ, Event, Headers, Receive, Sc
 logger = logging.getLogger(__name__)
 
 LARGE = 4 * 1024 * 1024
+SHORT = 16 * 1024  # bodies that may be looked at on the event loop
 FILE_BLOCK = 256 * 1024
 SMALLEST_BLOCK = 64 * 1024
 SEND_SECONDS = 30.0  # a client that takes nothing of an answer for so long is dropped
@@ -93,7 +96,10 @@ class ThreadedBridge:
         release: Callable[[], object] = lambda: None,
     ) -> None:
         self._application = application
+        self._short_way = application if isinstance(application, ShortWay) else None
         self._threads = Threads(threads, "request")
+        # What those who wait wait for must not wait for one of their threads.
+        self._apart = Threads(1, "commit", release)
         self._streams = Threads(streams, "stream", release)
         self._lanes = Lanes(streams, release)
         self._spool_folder = spool_folder
@@ -119,6 +125,7 @@ class ThreadedBridge:
     def close(self) -> None:
         """Wait for the requests in progress."""
         self._threads.close()
+        self._apart.close()
         self._streams.cancel_waiting()
         self._streams.close()
         self._lanes.close()
@@ -127,7 +134,8 @@ class ThreadedBridge:
         head = await reader.gather(BUFFERED)
         if reader.is_complete:
             environ = wsgi_environ(scope, BytesIO(head), len(head) if head else None)
-            answer: Answer = await self._threads.call(self._call, environ)
+            soon = await self._answer_soon(environ) if len(head) <= SHORT else None
+            answer: Answer = soon or await self._threads.call(self._call, environ)
             return answer
         loop = asyncio.get_running_loop()
         if not reader.states_length:
@@ -140,6 +148,30 @@ class ThreadedBridge:
             return answer
         async with self._room.taken(reader.stated_length):
             return await self._answer_whole(scope, reader, head)
+
+    async def _answer_soon(self, environ: Environ) -> Answer | None:
+        """The answer, if the application has a way to it that takes no thread for each request."""
+        if self._short_way is None:
+            return None
+        loop = asyncio.get_running_loop()
+        found: asyncio.Future[Any] = loop.create_future()
+
+        def when_done(answered: Any) -> None:
+            _call_in(loop, _settle, found, answered)
+
+        def in_thread(function: Callable[[], object]) -> None:
+            _call_in(loop, self._apart.call, _call_it, function)
+
+        begun = self._short_way.begin(environ, when_done, in_thread)
+        if begun is Submitted.LOOK_FIRST:
+            await self._threads.call(self._short_way.look_first, environ)
+            begun = self._short_way.begin(environ, when_done, in_thread)
+        if begun is not Submitted.YES or (answered := await found) is None:
+            return None
+        answer = Answer()
+        answer.start(answered.status, answered.headers)
+        answer.body = answered.content
+        return answer
 
     async def _answer_whole(self, scope: Scope, reader: BodyReader, head: bytes) -> Answer:
         """Receive the rest of the body into a file, then run the application."""
@@ -198,6 +230,21 @@ class ThreadedBridge:
         with suppress(TooSlow, Disconnected):
             await reader.drain()
         await send({"type": "http.response.body", "body": b""})
+
+
+def _call_in(loop: asyncio.AbstractEventLoop, function: Callable[..., object], *arguments: Any) -> None:
+    """Have the loop call the function, from any thread. When the server has ended meanwhile, nobody waits for it."""
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(function, *arguments)
+
+
+def _call_it(function: Callable[[], object]) -> object:
+    return function()
+
+
+def _settle(future: asyncio.Future[Any], result: Any) -> None:
+    if not future.done():  # the client went away
+        future.set_result(result)
 
 
 def _next_block(blocks: Iterator[bytes]) -> bytes:

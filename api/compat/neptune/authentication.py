@@ -14,7 +14,7 @@ from api.compat.neptune.sessions import claims_of_session, token_of_session
 from projects.access import Actor, actor_for_token
 from projects.exceptions import NotAuthenticated
 from projects.models import ApiToken, User
-from projects.services.tokens import authenticate, record_use, session_actor_to_log
+from projects.services.tokens import authenticate, recent_session_actor, record_use, session_actor_to_log
 
 
 class SessionAuthentication(BaseAuthentication):
@@ -47,6 +47,13 @@ def logging_client(headers: Mapping[str, Any]) -> LoggingClient:
         client=headers.get("HTTP_USER_AGENT", ""),
     )
     return LoggingClient(actor, claims.session)
+
+
+def recent_logging_client(headers: Mapping[str, Any]) -> LoggingClient | None:
+    """As logging_client without asking the database; None when that takes more than memory."""
+    claims = claims_of_session(_credential(headers.get("HTTP_AUTHORIZATION", "")))
+    actor = recent_session_actor(claims.public_id)
+    return None if actor is None else LoggingClient(actor, claims.session)
 
 
 class LoggingAuthentication(BaseAuthentication):

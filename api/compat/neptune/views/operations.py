@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -12,7 +12,12 @@ from rest_framework.request import Request
 
 from api.body import MalformedBody
 from api.compat.neptune.answers import json_answer
-from api.compat.neptune.authentication import LoggingAuthentication, LoggingClient, logging_client
+from api.compat.neptune.authentication import (
+    LoggingAuthentication,
+    LoggingClient,
+    logging_client,
+    recent_logging_client,
+)
 from api.compat.neptune.body import MAX_JSON_BYTES, parse_json, room_for
 from api.compat.neptune.images import ImageShelf
 from api.compat.neptune.views.base import WireView, container_by_identifier, parameter, raw, uuid_from
@@ -23,10 +28,18 @@ from api.compat.neptune.wire.values import BadValue
 from api.received import Body, ReceiveFirst, is_arriving, received_body
 from projects.access import Action, Actor
 from projects.exceptions import NotFound
-from runs.log_access import access_run_to_log
+from runs.commits import FindLeader
+from runs.log_access import access_run_to_log, recent_run_to_log
 from runs.models import Run
 from runs.operations import BatchIdentity, Operation, OperationError, PointColumns
-from runs.services.ingest import apply_operations, apply_points, log_points
+from runs.services.ingest import (
+    Submitted,
+    apply_operations,
+    apply_points,
+    log_points,
+    look_for_room,
+    submit_points,
+)
 
 MAX_ERRORS_ANSWERED = 1000
 DIGEST_LENGTH = 32
@@ -87,6 +100,37 @@ def answer_shortly(environ: Mapping[str, Any], body: bytes) -> bytes | None:
     if columns is None or log_points(run, columns, identity=_identity(body, client.session)) is None:
         return None
     return b"[]"
+
+
+def begin_shortly(
+    environ: Mapping[str, Any], body: bytes, when_done: Callable[[bytes | None], object], find_leader: FindLeader
+) -> Submitted:
+    """As answer_shortly, but this thread does not wait (see submit_points): whether `when_done` will be called."""
+    name, _, identifier = environ["QUERY_STRING"].partition("=")
+    uuid = uuid_from(identifier)
+    if name != "experimentId" or uuid is None:
+        return Submitted.NO
+    client = recent_logging_client(environ)
+    run_id = None if client is None else recent_run_to_log(client.actor, uuid)
+    if client is None or run_id is None:
+        return Submitted.LOOK_FIRST
+    columns = read_points(body)
+    if columns is None:
+        return Submitted.NO
+    return submit_points(
+        run_id,
+        columns,
+        identity=_identity(body, client.session),
+        when_done=lambda result: when_done(None if result is None else b"[]"),
+        find_leader=find_leader,
+    )
+
+
+def look_first(environ: Mapping[str, Any]) -> None:
+    """Ask what begin_shortly has to know."""
+    uuid = uuid_from(environ["QUERY_STRING"].partition("=")[2])
+    if uuid is not None:
+        look_for_room(access_run_to_log(logging_client(environ).actor, uuid).pk)
 
 
 def _read(run: Run, body: Body) -> PointColumns | Sequence[Operation]:
