@@ -17,9 +17,7 @@ from tracking_platform.serving.signals import SignalSockets  # noqa: E402
 from tracking_platform.serving.types import Receive, Scope, Send  # noqa: E402
 
 die_with_parent()
-import sys
-
-sys.setswitchinterval(float(__import__("os").environ.get("SWI", "0.001")))
+take_turns_sooner()
 name_process("web worker")
 _http = ThreadedBridge(
     ShortWay(_django),
