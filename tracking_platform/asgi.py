@@ -12,7 +12,7 @@ _django = get_wsgi_application()
 
 from api.short_way import ShortWay  # noqa: E402
 from tracking_platform.serving.bridge import ThreadedBridge  # noqa: E402
-from tracking_platform.serving.processes import die_with_parent, name_process  # noqa: E402
+from tracking_platform.serving.processes import die_with_parent, name_process, take_turns_sooner  # noqa: E402
 from tracking_platform.serving.signals import SignalSockets  # noqa: E402
 from tracking_platform.serving.types import Receive, Scope, Send  # noqa: E402
 
