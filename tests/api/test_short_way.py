@@ -11,11 +11,12 @@ import pytest
 from django.test import RequestFactory
 from django.test.client import ClientHandler
 
-from api.short_way import ShortWay
+from api.short_way import Answered, ShortWay
 from api.v1.point_wire import MEDIA_TYPE
 from projects.models import ApiToken
 from runs.models import BatchLog, Run
 from runs.selectors.series import float_page
+from runs.services.ingest import Submitted
 from tests.api.test_points import packed
 from tests.compat.neptune.conftest import sign_in
 
@@ -40,6 +41,11 @@ class Server:
 
     def post(self, path: str, body: bytes, **more: Any) -> Answer:
         answers: list[tuple[str, dict[str, str]]] = []
+        environ = self.environ(path, body, **more)
+        content = b"".join(self._application(environ, lambda status, headers: answers.append((status, dict(headers)))))
+        return *answers[0], content
+
+    def environ(self, path: str, body: bytes, **more: Any) -> dict[str, Any]:
         address, _, query = path.partition("?")
         environ = {
             **RequestFactory()._base_environ(),  # type: ignore[attr-defined]  # the stubs leave it out
@@ -53,8 +59,19 @@ class Server:
         }
         if "HTTP_COOKIE" not in more:
             environ.pop("HTTP_COOKIE", None)
-        content = b"".join(self._application(environ, lambda status, headers: answers.append((status, dict(headers)))))
-        return *answers[0], content
+        return environ
+
+    def begin(self, path: str, body: bytes, **more: Any) -> Submitted | Answered | None:
+        """As the event loop asks; what another thread answered, if it was asked to. Here that is this one."""
+        answers: list[Answered | None] = []
+        leads: list[Any] = []
+        begun = self._application.begin(self.environ(path, body, **more), answers.append, leads.append)
+        for lead in leads:
+            lead()
+        return answers[0] if begun is Submitted.YES else begun
+
+    def look_first(self, path: str, body: bytes, **more: Any) -> None:
+        self._application.look_first(self.environ(path, body, **more))
 
 
 @pytest.fixture
@@ -66,19 +83,19 @@ def server(django_capture_on_commit_callbacks) -> Server:
 def send(request, server, run, token, client):
     """Sends one point by one of the two wires; points of one number are one batch."""
 
-    def native(number: int, path: str = "loss", **more: Any) -> Answer:
+    def native(number: int, path: str = "loss", how: str = "post", **more: Any) -> Any:
         body = packed({path: [(float(number), 1000 + number, number)]}, seq=number + 1)
         head = {"HTTP_AUTHORIZATION": f"Bearer {token}", "CONTENT_TYPE": MEDIA_TYPE}
-        return server.post(f"/api/v1/runs/{run.uuid}/points/", body, **{**head, **more})
+        return getattr(server, how)(f"/api/v1/runs/{run.uuid}/points/", body, **{**head, **more})
 
     session = sign_in(client, token)["Authorization"]
 
-    def neptune(number: int, path: str = "loss", **more: Any) -> Answer:
+    def neptune(number: int, path: str = "loss", how: str = "post", **more: Any) -> Any:
         entry = {"value": float(number), "step": number, "timestampMilliseconds": 1000 + number}
         body = json.dumps([{"path": path, "logFloats": {"entries": [entry]}}]).encode()
         head = {"HTTP_AUTHORIZATION": session, "CONTENT_TYPE": "application/json"}
         address = f"/api/leaderboard/v1/attributes/operations?experimentId={run.uuid}"
-        return server.post(address, body, **{**head, **more})
+        return getattr(server, how)(address, body, **{**head, **more})
 
     return native if request.param == "native" else neptune
 
@@ -157,3 +174,45 @@ def test_wrong_bodies_and_addresses_get_the_general_answer(server, run, token):
     head["CONTENT_TYPE"] = "text/plain"
     assert server.post(address, packed({"loss": [(1.0, 1, 1)]}), **head)[0][:3] == "415"
     assert server.general == 6
+
+
+def test_what_is_begun_on_the_event_loop_is_answered_and_stored_as_any_other(send, server, run):
+    first, _ = send(0), send(1)
+    begun = send(2, how="begin")
+    assert (begun.status, begun.content) == (first[0], first[2])
+    assert {name.lower() for name, _ in begun.headers} == {name.lower() for name in first[1]}
+    assert send(2, how="begin") is None  # it came before, and the general way says so
+    assert server.general == 1
+    assert values(run) == [0.0, 1.0, 2.0]
+
+
+def test_nothing_is_begun_that_is_not_known(send, server, run):
+    assert send(0, how="begin") is Submitted.NO  # the headers of the answer
+    for number in range(2):
+        send(number)
+    assert send(2, "accuracy", how="begin") is Submitted.NO
+    assert send(2, how="begin", HTTP_COOKIE="sessionid=1") is Submitted.NO
+    assert send(2, how="begin", HTTP_AUTHORIZATION="") is Submitted.NO
+    assert values(run) == [0.0, 1.0]
+
+
+def test_who_may_log_is_looked_up_apart_and_only_then_begun(send, server, run, clock):
+    for number in range(2):
+        send(number)
+    clock.advance(2)
+    assert send(2, how="begin") is Submitted.LOOK_FIRST
+    send(2, how="look_first")
+    assert send(2, how="begin").status == "200 OK"
+    ApiToken.objects.update(revoked_at="2026-01-01T00:00:00Z")
+    clock.advance(2)
+    send(3, how="look_first")
+    assert send(3, how="begin") is Submitted.LOOK_FIRST
+    assert send(3)[0].startswith("401")
+    assert values(run) == [0.0, 1.0, 2.0]
+
+
+def test_looking_up_nonsense_is_no_error(send):
+    send(0)
+    send(1, how="look_first", HTTP_AUTHORIZATION="Bearer nonsense")
+    send(1, how="look_first", PATH_INFO="/api/v1/runs/no/points/")
+    send(1, how="look_first", QUERY_STRING="")

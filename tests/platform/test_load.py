@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -11,6 +12,8 @@ from contextlib import ExitStack, contextmanager
 import psycopg
 import pytest
 
+from api.v1.point_wire import MEDIA_TYPE
+from tests.api.test_points import packed
 from tests.e2e.native import NativeApi
 from tests.servers.backends import is_embedded, platform_settings
 from tests.servers.platform import Platform, running_platform
@@ -144,3 +147,34 @@ def test_all_processes_together_keep_to_their_number_of_connections(own_platform
     threads = WORKERS * 8 + 2
     with psycopg.connect(url, autocommit=True) as connection:
         wait_for(lambda: connections(connection) <= threads, what="connections to be given back")
+
+
+def test_many_that_log_small_and_large_batches_at_once_lose_and_double_nothing(own_platform):
+    """Small bodies are committed together by one thread, large ones by those that wait for it."""
+    clients, batches, large = 24, 30, 1000
+
+    def client(number: int) -> tuple[str, int]:
+        own = NativeApi(own_platform.url, own_platform.token, own_platform.project)
+        answer = own.session.post(f"{own.base}/projects/{own.project}/runs/", json={}, timeout=PATIENCE)
+        run, writer, sent = str(answer.json()["uuid"]), str(uuid.uuid4()), 0
+        for seq in range(1, batches + 1):
+            count = large if (number + seq) % 3 == 0 else 3
+            points = [(float(place), 1000 * seq + place, float("nan")) for place in range(count)]
+            body = packed({"loss": points}, seq=seq, writer=writer)
+            for _ in range(2 if seq % 7 == 0 else 1):  # as who got no answer
+                answer = own.session.post(
+                    f"{own.base}/runs/{run}/points/",
+                    data=body,
+                    headers={"Content-Type": MEDIA_TYPE},
+                    timeout=PATIENCE,
+                )
+                assert answer.status_code == 200, answer.text
+            sent += count
+        return run, sent
+
+    with ThreadPoolExecutor(clients) as pool:
+        logged = list(pool.map(client, range(clients)))
+    own = NativeApi(own_platform.url, own_platform.token, own_platform.project)
+    for run, sent in logged:
+        answer = own.get(f"/runs/{run}/points/?path=loss&limit=1")
+        assert answer["total"] == sent

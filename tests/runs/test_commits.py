@@ -118,6 +118,62 @@ def test_when_the_transaction_fails_each_is_done_alone(crowd):
     assert crowd.stored == {1, 2, 7}
 
 
+def test_who_does_not_wait_is_led_by_another_thread_after_a_leader(crowd):
+    """Submitted while a request is being committed: the next leader is asked for once, and does it all."""
+    leads: list[Callable[[], None]] = []
+    done: dict[int, int | type[BaseException]] = {}
+
+    def note(number: int) -> Callable[[commits.Job[int]], None]:
+        return lambda job: done.update({number: type(job.error) if job.error else job.outcome()})
+
+    def leader() -> int:
+        for number in (1, 2):
+            crowd.group.submit(lambda number=number: crowd.write(number), note(number), leads.append)
+        crowd.group.submit(lambda: crowd.write(1), note(3), leads.append)
+        return 0
+
+    def closing() -> int:
+        try:
+            # Its own work is done before it looks what else waits, so it leads these too.
+            return crowd.group.commit(leader)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(closing).result() == 0
+    assert leads == []
+    assert done == {1: 1, 2: 2, 3: IntegrityError}
+
+    for number in (4, 5):
+        crowd.group.submit(lambda number=number: crowd.write(number), note(number), leads.append)
+    assert len(leads) == 1
+    assert 4 not in done
+    leads[0]()
+    assert done[4] == 4
+    assert done[5] == 5
+    assert crowd.stored == {1, 2, 4, 5}
+
+
+def test_a_leader_hands_over_to_who_does_not_wait(crowd, monkeypatch):
+    monkeypatch.setattr(commits, "MAX_GROUP", 1)
+    leads: list[Callable[[], None]] = []
+    done: list[int] = []
+
+    def leader() -> int:
+        for number in (1, 2):
+            crowd.group.submit(
+                lambda number=number: crowd.write(number), lambda job: done.append(job.outcome()), leads.append
+            )
+        return 0
+
+    assert crowd.group.commit(leader) == 0
+    assert done == []
+    assert len(leads) == 1
+    leads[0]()
+    assert done == [1, 2]
+    assert crowd.stored == {1, 2}
+
+
 def test_inside_a_transaction_work_is_done_at_once(run):
     assert commits.committed(lambda: connection.in_atomic_block)
     Run.objects.filter(pk=run.pk).update(size_bytes=1)

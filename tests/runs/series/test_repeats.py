@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from runs.models import ReceivedBatch
-from runs.series import store
+from runs.series import repeats, store
 from runs.series.base import SeriesKey
+from runs.series.points import SeriesColumns
 from tests.runs.series.conftest import NONE, Point, Recorder, bits
 
 # One value, five times in a millisecond: what a tight loop logs.
@@ -164,3 +168,22 @@ def test_heads_are_twelve_bytes_for_each_series(recorder: Recorder, loss: Series
     batch: dict[SeriesKey, Sequence[Point]] = {loss: [(None, 1, 1.0)], other: [(3, 1, 1.0)]}
     recorder.send(batch)
     assert len(bytes(ReceivedBatch.objects.get().heads)) == 12
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 2**40), st.lists(st.tuples(st.integers(-5, 2**42), st.floats(width=32)), max_size=3)),
+        min_size=1,
+        max_size=5,
+    )
+)
+def test_heads_of_a_few_points_are_those_of_many(series):
+    points = [point for _, each in series for point in each]
+    block = SeriesColumns(
+        np.array([pk for pk, _ in series], np.int64),
+        np.array([len(each) for _, each in series], np.int64),
+        np.full(len(points), np.nan),
+        np.array([timestamp for timestamp, _ in points], np.int64),
+        np.array([value for _, value in points], np.float64),
+    )
+    assert repeats._few_entries(block) == repeats._entries(block)[1].tobytes()
