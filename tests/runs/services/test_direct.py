@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from itertools import count
+from typing import Any
 
 import numpy as np
 import pytest
@@ -344,11 +345,15 @@ batches = st.lists(
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batches)
 def test_both_ways_store_and_answer_the_same(committed_run, sent):
-    """The same batches, a random part of them twice, to two runs: for one of them nothing is ever remembered."""
+    """The same batches, a random part of them twice, to two runs: for one of them nothing is ever remembered.
+
+    Each is of a later moment than the one before: who remembers nothing of a session must take a batch that begins at
+    the same moment and as an earlier one did for that one sent again, and who remembers need not."""
     first = create_run(project=committed_run.project, owner=None)[0]
     second = create_run(project=committed_run.project, owner=None)[0]
     for number, (of_floats, of_texts, is_numbered, is_repeated) in enumerate(sent, 1):
-        of_texts = {path: each for path, each in (of_texts or {}).items() if path not in (of_floats or {})}
+        of_floats = {path: later(each, 50 * number) for path, each in (of_floats or {}).items()}
+        of_texts = {path: later(each, 50 * number) for path, each in (of_texts or {}).items() if path not in of_floats}
         columns = PointColumns(
             float_block(of_floats) if of_floats else None, text_block(of_texts) if of_texts else None
         )
@@ -361,6 +366,11 @@ def test_both_ways_store_and_answer_the_same(committed_run, sent):
             store.flush(first.pk)
             store.flush(second.pk)
         assert everything(first) == everything(second)
+
+
+def later(points: Sequence[tuple[float, int, Any]], milliseconds: int) -> list[tuple[float, int, Any]]:
+    """The points, those at possible moments so much later."""
+    return [(step, at + milliseconds if 1_000 <= at <= 1_020 else at, value) for step, at, value in points]
 
 
 def everything(run: Run) -> dict[str, object]:
