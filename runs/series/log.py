@@ -10,6 +10,7 @@ from runs.series.base import Appended, FloatColumns, PointBatch, StringColumns
 from runs.series.points import Points, from_columns
 from runs.series.repeats import heads, is_repetition, without_repeats
 from runs.series.rows import EMPTY_ROW, columns_of, log_rows
+from runs.series.statements import insert_rows
 from runs.series.writers import close_gap, has_received
 
 
@@ -57,15 +58,5 @@ def _write(batch: PointBatch, series: Mapping[int, Points]) -> int:
     rows = log_rows(columns_of(series))
     if not rows and batch.writer:
         rows = [EMPTY_ROW]  # a number must not be missing in the sequence
-    for part, row in enumerate(rows):
-        BatchLog(
-            run_id=batch.run_id,
-            writer=batch.writer,
-            seq=batch.seq,
-            part=part,
-            point_count=row.point_count,
-            first_ms=row.first_ms,
-            last_ms=row.last_ms,
-            payload=row.payload,
-        ).save(force_insert=True)
+    insert_rows(batch.run_id, batch.writer, batch.seq, rows)
     return max((row.last_ms for row in rows), default=0)

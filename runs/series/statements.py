@@ -74,6 +74,14 @@ def submit_batch(batch: BatchWrite, when_done: Callable[[Job[bool | None]], obje
     _group().submit(_work(batch), when_done, find_leader)
 
 
+def insert_rows(run_id: int, writer: int, seq: int, rows: Sequence[LogRow]) -> None:
+    """Put a batch's rows into the log, in the caller's transaction, who holds the lock on the run and knows that the
+    batch is new."""
+    with open_cursor() as cursor:
+        for part, row in enumerate(rows):
+            cursor.execute(_LOG_INSERT, (run_id, writer, seq, part, *_row_values(row)))
+
+
 def _work(batch: BatchWrite) -> Callable[[], bool | None]:
     return _Insert(batch) if is_postgresql() else _SqliteWrite(batch)
 
@@ -100,6 +108,7 @@ _NOT_FLUSHED = f"""
         AND NOT EXISTS (
             SELECT 1 FROM {_WRITER} WHERE run_id = %(run_id)s AND number = %(writer)s AND last_seq >= %(seq)s)"""  # noqa: S608
 _LOG_COLUMNS = "(run_id, writer, seq, part, point_count, first_ms, last_ms, payload)"
+_LOG_INSERT = f"INSERT INTO {_LOG} {_LOG_COLUMNS} VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"  # noqa: S608
 _RECEIVED_COLUMNS = "(run_id, digest, received_at, errors, first_ms, last_ms, heads)"
 _LOG_VALUES = "%(writer)s, %(seq)s, {part}, %(point_count)s, %(row_first_ms)s, %(row_last_ms)s, %(payload)s"
 _RECEIVED_VALUES = "%(digest)s, %(now)s, '[]'{json}, %(first_ms)s, %(last_ms)s, %(heads)s"
@@ -151,7 +160,6 @@ _PG_IF_FREE = f"""
 # For batches with a number (True) and without.
 _PG_WAITING = {True: _PG_NUMBERED.format(lock=""), False: _PG_UNNUMBERED.format(lock="")}
 _PG_PASSING = {True: _PG_NUMBERED.format(lock=_PG_IF_FREE), False: _PG_UNNUMBERED.format(lock=_PG_IF_FREE)}
-_PG_FURTHER = f"INSERT INTO {_LOG} {_LOG_COLUMNS} VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +179,7 @@ class _Insert:
                 return False
             for part, row in enumerate(self.batch.rows[1:], 1):
                 cursor.execute(
-                    _PG_FURTHER, (self.batch.run_id, self.batch.writer, self.batch.seq, part, *_row_values(row))
+                    _LOG_INSERT, (self.batch.run_id, self.batch.writer, self.batch.seq, part, *_row_values(row))
                 )
         return True
 
@@ -219,9 +227,8 @@ _LITE_RECEIVED = (
     f"INSERT INTO {_RECEIVED} {_RECEIVED_COLUMNS} VALUES (%(run_id)s, {_RECEIVED_VALUES.format(json='')}) "  # noqa: S608
     "ON CONFLICT DO NOTHING"
 )
-_LITE_LOG = f"INSERT INTO {_LOG} {_LOG_COLUMNS} VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"  # noqa: S608
 # A numbered batch that came before is no error. In any other row a conflict is one, and takes back what went before it.
-_LITE_LOG_OF_NUMBERED = f"{_LITE_LOG} ON CONFLICT DO NOTHING"
+_LITE_LOG_OF_NUMBERED = f"{_LOG_INSERT} ON CONFLICT DO NOTHING"
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +256,7 @@ def _write_on_sqlite(batch: BatchWrite) -> bool:
             if not cursor.rowcount:
                 return False
         for part, row in enumerate(batch.rows):
-            statement = _LITE_LOG_OF_NUMBERED if batch.writer and part == 0 else _LITE_LOG
+            statement = _LITE_LOG_OF_NUMBERED if batch.writer and part == 0 else _LOG_INSERT
             cursor.execute(statement, (batch.run_id, batch.writer, batch.seq, part, *_row_values(row)))
             if not cursor.rowcount:
                 return False

@@ -7,12 +7,12 @@ that was refused for good; should it come after all, it is taken.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import Max
-
+from projects.rows import fetch, is_postgresql, uuid_parameter
 from runs.models import BatchLog, Writer
 
 MAX_GAPS = 1000
@@ -42,12 +42,20 @@ class KnownWriter:
 
 def writer_of(run_id: int, uuid: UUID) -> KnownWriter:
     """A writer of a run; it is given its number on first sight. The caller holds the lock on the run."""
-    row = Writer.objects.filter(run_id=run_id, uuid=uuid).values_list("number", "last_seq", "gaps").first()
-    if row is not None:
-        return KnownWriter(run_id, *row)
-    highest = Writer.objects.filter(run_id=run_id).aggregate(highest=Max("number"))["highest"] or 0
-    writer = Writer.objects.create(run_id=run_id, uuid=uuid, number=highest + 1)
-    return KnownWriter(run_id, writer.number, 0, (), is_new=True)
+    sent = uuid_parameter(uuid)
+    for number, last_seq, gaps in fetch(_FIND, [run_id, sent]):
+        return KnownWriter(run_id, number, last_seq, json.loads(gaps) if isinstance(gaps, str) else gaps)
+    empty = "CAST('[]' AS jsonb)" if is_postgresql() else "'[]'"
+    ((number,),) = fetch(_ADD.format(empty=empty), [run_id, sent, run_id])
+    return KnownWriter(run_id, number, 0, (), is_new=True)
+
+
+_WRITER = Writer._meta.db_table
+_FIND = f"SELECT number, last_seq, gaps FROM {_WRITER} WHERE run_id = %s AND uuid = %s"  # noqa: S608 - own names
+_ADD = (
+    f"INSERT INTO {_WRITER} (run_id, uuid, number, last_seq, gaps) "  # noqa: S608
+    f"SELECT %s, %s, COALESCE(MAX(number), 0) + 1, 0, {{empty}} FROM {_WRITER} WHERE run_id = %s RETURNING number"
+)
 
 
 def has_received(run_id: int, number: int, seq: int) -> bool:

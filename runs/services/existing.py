@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
-from django.db.models import QuerySet
-
-from runs.models import Attribute, AttributeKind, Run
+from projects.rows import fetch
+from runs.models import Attribute, AttributeDefinition, AttributeKind, Run
 from runs.operations import Operation
 from runs.paths import below, parents, path_problem
+from runs.series.sql import among_texts
 from runs.services import memory
 from runs.services.plan import Existing
 
@@ -18,6 +19,9 @@ _NAMESPACES_AT_ONCE = 100
 # first batch of a run brings its whole configuration.
 _MANY_PATHS = 100
 _FEW_ATTRIBUTES = 2000
+# So few are read as a whole when nothing is remembered of the run: that takes one query instead of two.
+_VERY_FEW_ATTRIBUTES = 100
+_ATTRIBUTE, _DEFINITION = Attribute._meta.db_table, AttributeDefinition._meta.db_table
 
 
 def known_attributes(run: Run, operations: Sequence[Operation]) -> tuple[dict[str, Existing], list[str]]:
@@ -28,13 +32,14 @@ def known_attributes(run: Run, operations: Sequence[Operation]) -> tuple[dict[st
     unknown = paths - existing.keys()
     if not unknown:
         return existing, []
-    rows = Attribute.objects.filter(run=run).order_by()
-    if len(unknown) > _MANY_PATHS and len(found := _read(rows[: _FEW_ATTRIBUTES + 1])) <= _FEW_ATTRIBUTES:
+    few = _FEW_ATTRIBUTES if len(unknown) > _MANY_PATHS else _VERY_FEW_ATTRIBUTES if not existing else 0
+    if few and len(found := _read(run, "", [], few + 1)) <= few:
         inside = {parent for path in found for parent in parents(path)}
         return found | existing, sorted(unknown & inside)
     wanted = sorted(unknown.union(*(parents(path) for path in unknown)))
     for start in range(0, len(wanted), _IN_CHUNK):
-        existing |= _read(rows.filter(definition__path__in=wanted[start : start + _IN_CHUNK]))
+        condition, texts = among_texts("d.path", wanted[start : start + _IN_CHUNK])
+        existing |= _read(run, f"AND {condition}", [texts], _IN_CHUNK * len(AttributeKind))
     return existing, _namespaces_among(run, sorted(unknown - existing.keys()))
 
 
@@ -48,9 +53,14 @@ def _remembered(run: Run, paths: Collection[str]) -> dict[str, Existing]:
     return found | texts
 
 
-def _read(rows: QuerySet[Attribute]) -> dict[str, Existing]:
-    values = rows.values_list("definition__path", "definition__kind", "definition_id")
-    return {path: Existing(pk, AttributeKind(kind)) for path, kind, pk in values}
+def _read(run: Run, condition: str, parameters: Sequence[Any], limit: int) -> dict[str, Existing]:
+    """Attributes of the run for which the condition holds, up to a number of them."""
+    rows = fetch(
+        f"SELECT d.path, d.kind, d.id FROM {_ATTRIBUTE} a JOIN {_DEFINITION} d ON d.id = a.definition_id "  # noqa: S608
+        f"WHERE a.run_id = %s {condition} LIMIT {limit:d}",
+        [run.pk, *parameters],
+    )
+    return {path: Existing(pk, AttributeKind(kind)) for path, kind, pk in rows}
 
 
 def _namespaces_among(run: Run, paths: Sequence[str]) -> list[str]:

@@ -15,6 +15,7 @@ from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from projects.exceptions import NotFound, Unavailable
+from projects.rows import ModelRows, fetch, is_postgresql
 from runs.commits import FindLeader, committed
 from runs.models import (
     Attribute,
@@ -161,10 +162,14 @@ def _as_operations(columns: PointColumns) -> Iterator[Operation]:
 
 
 def _locked(run: Run) -> Run:
-    locked = Run.objects.select_for_update(no_key=True).filter(pk=run.pk).exclude(kind=GONE).first()
-    if locked is None:
-        raise NotFound
-    return locked
+    statement = _LOCK + (" FOR NO KEY UPDATE" if is_postgresql() else "")
+    for values in fetch(statement, [run.pk]):
+        return _RUN_ROWS.make(values)
+    raise NotFound
+
+
+_RUN_ROWS = ModelRows(Run, "run")
+_LOCK = f"SELECT {_RUN_ROWS.columns} FROM {Run._meta.db_table} AS run WHERE run.id = %s AND run.kind <> '{GONE}'"  # noqa: S608
 
 
 class _Batch:
@@ -219,7 +224,8 @@ class _Batch:
         new = [plan for plan in self.plan.paths.values() if plan.is_new]
         if not new:
             return
-        room = MAX_ATTRIBUTES_PER_RUN - Attribute.objects.filter(run=self.run).count()
+        statement = f"SELECT count(*) FROM {Attribute._meta.db_table} WHERE run_id = %s"  # noqa: S608 - own names
+        room = MAX_ATTRIBUTES_PER_RUN - int(fetch(statement, [self.run.pk])[0][0])
         for plan in new[max(room, 0) :]:
             plan.forget()
             index = next(each.index for each in self.operations if each.path == plan.path)

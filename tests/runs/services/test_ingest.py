@@ -318,7 +318,7 @@ def test_the_first_batch_of_a_run_is_written_in_bulk(run, django_assert_max_num_
         assert send(run, *configuration, *series).applied == 2000
     assert len(list_attributes(run, prefix="metrics")) == 1000
     assert value(run, "config/999") == 999.0
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(13):
         assert send(run, *configuration[:10], *series[:10]).applied == 20
 
 
