@@ -16,6 +16,7 @@ from typing import Any
 from django.db import connection
 from django.utils import timezone
 
+from projects.rows import fetch
 from runs.models import ContainerKind
 from runs.models.attribute import MAX_INDEXED_TEXT
 from runs.models.run import PING_TIMEOUT
@@ -348,7 +349,4 @@ def _escaped(text: str) -> str:
 
 def rows_of(statement: Sql) -> list[tuple[Any, ...]]:
     """What a statement gives."""
-    with connection.cursor() as cursor:
-        cursor.execute(statement.text, statement.values)
-        found: list[tuple[Any, ...]] = cursor.fetchall()
-    return found
+    return fetch(statement.text, statement.values)
