@@ -74,6 +74,8 @@ class RunsQuery:
     columns: int = 20
     limit: int = 100
     conditions: bool = False
+    matching: int = 0
+    """How many runs have them; who counts must say so."""
 
 
 class Server:

@@ -72,7 +72,7 @@ def _fill(project: Project, first: int, count: int) -> None:
                     "number": number,
                     "created_at": created,
                     "touched_at": now,
-                    "values_changed_at": created,
+                    "values_changed_at": now,  # as if they had been logged: what is held in memory goes by it
                     "finished_at": created,
                 }
 

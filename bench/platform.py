@@ -159,6 +159,8 @@ class PlatformServer(HttpServer):
         if query.conditions:
             wanted["query"] = f'{metric(5)} > {THRESHOLD} AND {parameter(0)} = "adam"'
         content = self.get("GET", f"/api/v1/projects/{self.project}/runs/?{urlencode(wanted)}")
+        if query.conditions and f'"total":{query.matching}'.encode() not in content:
+            raise AssertionError(f"There are {query.matching} such runs; the answer is {content[-200:]!r}.")
         return content.count(b'"uuid"')
 
 

@@ -27,6 +27,14 @@ def parameter(number: int) -> str:
     return "parameters/optimizer" if number == 0 else f"parameters/p{number}"
 
 
+def matching(count: int) -> int:
+    """How many of so many runs have the two properties that are asked for."""
+    return sum(
+        values.metrics[metric(5)] > THRESHOLD and values.parameters[parameter(0)] == "adam"
+        for values in run_values(count)
+    )
+
+
 def run_values(count: int) -> Iterator[RunValues]:
     chance = random.Random(7)  # noqa: S311 - reproducible data, not a secret
     for number in range(count):

@@ -25,6 +25,10 @@ from runs.selectors.vectors.columns import Column, ColumnKey, Places, new_column
 LOOK_BACK_US = 60_000_000
 # After which all is read anew, should runs have been removed by ways that leave no trace.
 MAX_AGE_SECONDS = 3600.0
+# After a look that found more changed runs than this (many were imported), the next one first asks whether anything has
+# changed since; so that it can, looks begin at the same moment for a while.
+MANY_CHANGED = 500
+_GRID_US = 30_000_000
 READ_AGAIN_SHARE = 0.1  # when more of the runs than this have changed, a column is read as a whole
 
 _KINDS = {kind.value: code for code, kind in enumerate(ContainerKind)}
@@ -50,6 +54,8 @@ class Table:
         self._order: NDArray[np.int64] | None = None
         self._refreshes = 0
         self._looked_at_us = 0
+        self._found = 0  # by the last look
+        self._seen_mark: tuple[int, ...] | None = None
         self._made_at = time.monotonic()
 
     @property
@@ -62,10 +68,15 @@ class Table:
         return 50 * len(self.ids) + sum(column.size_bytes for column in columns)
 
     def refresh(self) -> None:
-        """See which runs were made or changed. One query."""
+        """See which runs were made or changed. One query, or two when many were the last time."""
         now = time.time_ns() // 1000
-        rows = self._read_runs(self._looked_at_us - LOOK_BACK_US if self._looked_at_us else None)
+        since = (self._looked_at_us - LOOK_BACK_US) // _GRID_US * _GRID_US if self._looked_at_us else None
+        mark = self._mark(since) if since is not None and self._found > MANY_CHANGED else None
         self._looked_at_us = now
+        if mark is not None and mark == self._seen_mark:
+            return
+        rows = self._read_runs(since)
+        self._seen_mark, self._found = mark, len(rows)
         self._refreshes += 1
         if not rows:
             return
@@ -151,6 +162,15 @@ class Table:
         self._is_trashed = np.concatenate([self._is_trashed, zeros.astype(np.bool_)])
         self._order = None
         return np.arange(first, first + count)
+
+    def _mark(self, since_us: int) -> tuple[int, ...]:
+        """What differs when a run was made or changed since then: any of their moments moves."""
+        changed = f"{_microseconds('r.values_changed_at')} - {since_us:d}"
+        statement = (
+            f"SELECT count(*), CAST(COALESCE(sum({changed}), 0) AS bigint), COALESCE(max(r.id), 0) FROM runs_run r"
+            f" WHERE r.project_id = {self._project_id:d} AND r.values_changed_at >= %s"
+        )
+        return (since_us, *fetch(statement, [_moment(since_us)])[0])
 
     def _read_runs(self, since_us: int | None) -> _Rows:
         created, changed = _microseconds("r.created_at"), _microseconds("r.values_changed_at")
