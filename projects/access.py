@@ -214,7 +214,14 @@ _PROJECT_BY_UUID = f"{_PROJECT} WHERE project.uuid = %s"
 
 def access_project(actor: Actor, organization: str, name: str, action: Action) -> Project:
     """The project `organization/name`, if the actor may do `action` in it; else NotFound or AccessDenied. One query."""
+    check_names(organization, name)
     return _accessed(actor, fetch(_PROJECT_BY_NAME, [actor.user_id, actor.user_id, organization, name]), action)
+
+
+def check_names(*names: str) -> None:
+    """Raise NotFound for what nothing is called (see models/names.py), some of which the database would refuse."""
+    if not all(name.isascii() and name.isprintable() for name in names):
+        raise NotFound
 
 
 def access_project_by_uuid(actor: Actor, uuid: uuids.UUID, action: Action) -> Project:
@@ -251,6 +258,7 @@ def visible_organizations(actor: Actor) -> list[Organization]:
 
 def access_organization(actor: Actor, name: str, *, to_create_projects: bool = False) -> Organization:
     """The organization, if the actor is a member; with `to_create_projects`, one who may add projects to it."""
+    check_names(name)
     organization = Organization.objects.filter(name__iexact=name).first()
     if organization is None or actor.user_id is None:
         raise NotFound

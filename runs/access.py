@@ -13,6 +13,7 @@ from projects.access import (
     ROLES_JOINED,
     Action,
     Actor,
+    check_names,
     project_of,
     require,
     require_with,
@@ -57,6 +58,7 @@ def access_run_by_uuid(actor: Actor, uuid: uuids.UUID, action: Action) -> Run:
 def access_run(actor: Actor, organization: str, project: str, sys_id: str, action: Action) -> Run:
     """As access_run_by_uuid, by the names people use: `organization/project` and `TUT-3`."""
     names = [organization, project, sys_id]
+    check_names(*names)
     return _accessed(actor, fetch(_RUN_BY_NAME, [actor.user_id, actor.user_id, *names]), action)
 
 

@@ -129,3 +129,13 @@ def test_guests_and_weak_tokens_create_no_projects(project, alice, charlie):
     token, _ = issue_token(actor=actor_for_user(alice), owner=alice, name="weak", scope=Scope.LOG)
     with pytest.raises(AccessDenied):
         access_organization(actor_for_token(token), "lab", to_create_projects=True)
+
+
+@pytest.mark.parametrize("name", ["lab\x00", "\ud800", "läb", "lab\n", "LAB\u0130"])
+def test_what_nothing_can_be_called_is_not_found(project, alice, name):
+    actor = actor_for_user(alice)
+    for organization, named in ((name, "tutorial"), ("lab", name)):
+        with pytest.raises(NotFound):
+            access_project(actor, organization, named, Action.VIEW)
+    with pytest.raises(NotFound):
+        access_organization(actor, name)
