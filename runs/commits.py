@@ -102,24 +102,28 @@ class Job(Generic[Result]):
 
     def run(self) -> None:
         """Do the work in the present transaction; an error that leaves that usable is kept."""
-        self.error = None
         try:
             with transaction.atomic():
                 self.result = self.work()
         except DatabaseError as error:
             if not isinstance(error, _HARMLESS) or connection.needs_rollback:
                 raise
-            self.error = error
+            self.fail(error)
         except Exception as error:
-            self.error = error
+            self.fail(error)
 
     def run_alone(self) -> None:
+        """Do the work and commit it, whatever became of it before."""
         self.error = None
         try:
             with write_turn(), transaction.atomic():
                 self.result = self.work()
         except Exception as error:
-            self.error = error
+            self.fail(error)
+
+    def fail(self, error: BaseException) -> None:
+        """Keep the error. A result that there was before was not committed."""
+        self.error, self.result = error, None
 
     def outcome(self) -> Result:
         if self.error is not None:
@@ -197,7 +201,7 @@ class Group:
         except Exception as error:
             self._take_into(jobs, 1)  # the transaction may not even have begun
             if len(jobs) == 1:
-                jobs[0].error = error
+                jobs[0].fail(error)
             else:
                 for job in jobs:
                     job.run_alone()
@@ -205,7 +209,7 @@ class Group:
             goes_on = False
             self._take_into(jobs, 1)  # its own must not stay behind, waiting for a leader: it would be that itself
             for job in jobs:
-                job.error = Unavailable("The server is about to stop; send it again.")
+                job.fail(Unavailable("The server is about to stop; send it again."))
             raise
         finally:
             is_leader = self._hand_over(own, jobs, goes_on=goes_on)

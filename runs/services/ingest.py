@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from projects.exceptions import NotFound, Unavailable
 from projects.rows import ModelRows, fetch, is_postgresql
-from runs.commits import FindLeader, committed
+from runs.commits import FindLeader, Job, committed
 from runs.models import (
     Attribute,
     AttributeKind,
@@ -109,13 +109,14 @@ def submit_points(
     if write is None or len(write.batch.rows) > 1:
         return Submitted.NO
     known.is_time_to_count()  # it is not, but this batch counts
-    submit_batch(
-        write.batch,
-        lambda job: when_done(
-            None if job.error is None and job.result is None else write.result(is_written=bool(job.result))
-        ),
-        find_leader,
-    )
+
+    def answer(job: Job[bool | None]) -> None:
+        if job.error is None and job.result is None:  # someone else had the lock: what is remembered may well be true
+            when_done(None)
+        else:
+            when_done(write.result(is_written=job.error is None and bool(job.result)))
+
+    submit_batch(write.batch, answer, find_leader)
     return Submitted.YES
 
 
