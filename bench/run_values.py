@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 METRICS, PARAMETERS = 20, 10
 OPTIMIZERS = ("adam", "adamw", "sgd", "lion", "rmsprop")
@@ -27,6 +28,7 @@ def parameter(number: int) -> str:
     return "parameters/optimizer" if number == 0 else f"parameters/p{number}"
 
 
+@cache
 def matching(count: int) -> int:
     """How many of so many runs have the two properties that are asked for."""
     return sum(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import time
 from dataclasses import dataclass, field
-from functools import cache
 
 from bench.contenders import Contender, RunsQuery, Server
 from bench.database import POSTGRESQL, SQLITE
@@ -78,14 +77,9 @@ def _fill(session: Session, peer: Contender, kind: str, runs: int) -> Server:
     return server
 
 
-@cache
-def _matching(runs: int) -> int:
-    return matching(runs)
-
-
 def _ask(session: Session, found: Tables, key: tuple[str, str, int, str], server: Server) -> None:
     name, kind, runs, question = key
-    count = _matching(runs)
+    count = matching(runs)
     asked = found.times.setdefault(key, [])
     if len(asked) >= session.sizes.slow_repeats and asked[-1] > 1000:
         return  # an answer that takes seconds is asked for less often

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from threading import Lock
 
 from cachetools import TTLCache
-from django.db import DEFAULT_DB_ALIAS
 
 from projects.models import Project, User
-from projects.rows import fetch
+from projects.rows import ModelRows, fetch
 from runs.models import ContainerKind, Run
 from runs.query import EVERYTHING, Query
 from runs.selectors.compiled import Scope, Sql, is_sqlite, rows_of
@@ -32,6 +31,7 @@ from runs.series.sql import among
 _COUNTS_SECONDS = 60.0  # after which a count is made anew, should rows have gone by other ways than the trash
 _OFFSETS_SECONDS = 120.0
 _NAME_PATHS = ("sys/name",)
+_RUN_ROWS = ModelRows(Run, "run")
 _TAG_PATHS = ("sys/tags", "sys/group_tags")
 
 _lock = Lock()
@@ -169,10 +169,7 @@ def _read_runs(run_ids: Sequence[int]) -> dict[int, Run]:
     """The runs by id. PostgreSQL gives them in its binary format: of texts, the moments alone take as long to read."""
     if is_sqlite() or not run_ids:
         return Run.objects.in_bulk(list(run_ids))
-    fields = Run._meta.concrete_fields
-    condition, parameter = among("id", run_ids)
-    columns = ", ".join(str(field.column) for field in fields)
-    statement = f"SELECT {columns} FROM {Run._meta.db_table} WHERE {condition}"
-    names = [field.attname for field in fields]
-    runs = [Run.from_db(DEFAULT_DB_ALIAS, names, row) for row in fetch(statement, [parameter])]
+    condition, parameter = among("run.id", run_ids)
+    rows = fetch(f"SELECT {_RUN_ROWS.columns} FROM {Run._meta.db_table} AS run WHERE {condition}", [parameter])
+    runs = [_RUN_ROWS.make(row) for row in rows]
     return {run.pk: run for run in runs}

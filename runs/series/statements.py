@@ -63,7 +63,8 @@ def write_batch(batch: BatchWrite) -> bool:
     DatabaseError.
     """
     if connection.in_atomic_block or (len(batch.rows) > 1 and is_postgresql()):
-        return bool(_work(batch)())
+        with transaction.atomic():  # what fails must leave nothing behind in the caller's transaction
+            return bool(_work(batch)())
     is_written = _group().commit(_work(batch))
     return bool(_work(batch)() if is_written is None else is_written)
 
@@ -74,11 +75,11 @@ def submit_batch(batch: BatchWrite, when_done: Callable[[Job[bool | None]], obje
     _group().submit(_work(batch), when_done, find_leader)
 
 
-def insert_rows(run_id: int, writer: int, seq: int, rows: Sequence[LogRow]) -> None:
+def insert_rows(run_id: int, writer: int, seq: int, rows: Sequence[LogRow], *, first_part: int = 0) -> None:
     """Put a batch's rows into the log, in the caller's transaction, who holds the lock on the run and knows that the
     batch is new."""
     with open_cursor() as cursor:
-        for part, row in enumerate(rows):
+        for part, row in enumerate(rows, first_part):
             cursor.execute(_LOG_INSERT, (run_id, writer, seq, part, *_row_values(row)))
 
 
@@ -164,23 +165,18 @@ _PG_PASSING = {True: _PG_NUMBERED.format(lock=_PG_IF_FREE), False: _PG_UNNUMBERE
 
 @dataclass(frozen=True, slots=True)
 class _Insert:
-    """The work of writing one batch."""
+    """The work of writing one batch; of several rows, in a transaction of the caller."""
 
     batch: BatchWrite
 
     def __call__(self) -> bool:
-        if len(self.batch.rows) == 1:
-            with open_cursor() as cursor:
-                self.send(cursor, _PG_WAITING)
-                return bool(cursor.rowcount == 1)
-        with transaction.atomic(), open_cursor() as cursor:
+        batch = self.batch
+        with open_cursor() as cursor:
             self.send(cursor, _PG_WAITING)
             if cursor.rowcount != 1:
                 return False
-            for part, row in enumerate(self.batch.rows[1:], 1):
-                cursor.execute(
-                    _LOG_INSERT, (self.batch.run_id, self.batch.writer, self.batch.seq, part, *_row_values(row))
-                )
+        if len(batch.rows) > 1:
+            insert_rows(batch.run_id, batch.writer, batch.seq, batch.rows[1:], first_part=1)
         return True
 
     def send(self, cursor: Any, statements: Mapping[bool, str]) -> None:

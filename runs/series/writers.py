@@ -16,6 +16,12 @@ from projects.rows import fetch, is_postgresql, uuid_parameter
 from runs.models import BatchLog, Writer
 
 MAX_GAPS = 1000
+_WRITER = Writer._meta.db_table
+_FIND = f"SELECT number, last_seq, gaps FROM {_WRITER} WHERE run_id = %s AND uuid = %s"  # noqa: S608 - own names
+_ADD = (
+    f"INSERT INTO {_WRITER} (run_id, uuid, number, last_seq, gaps) "  # noqa: S608
+    f"SELECT %s, %s, COALESCE(MAX(number), 0) + 1, 0, {{empty}} FROM {_WRITER} WHERE run_id = %s RETURNING number"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +54,6 @@ def writer_of(run_id: int, uuid: UUID) -> KnownWriter:
     empty = "CAST('[]' AS jsonb)" if is_postgresql() else "'[]'"
     ((number,),) = fetch(_ADD.format(empty=empty), [run_id, sent, run_id])
     return KnownWriter(run_id, number, 0, (), is_new=True)
-
-
-_WRITER = Writer._meta.db_table
-_FIND = f"SELECT number, last_seq, gaps FROM {_WRITER} WHERE run_id = %s AND uuid = %s"  # noqa: S608 - own names
-_ADD = (
-    f"INSERT INTO {_WRITER} (run_id, uuid, number, last_seq, gaps) "  # noqa: S608
-    f"SELECT %s, %s, COALESCE(MAX(number), 0) + 1, 0, {{empty}} FROM {_WRITER} WHERE run_id = %s RETURNING number"
-)
 
 
 def has_received(run_id: int, number: int, seq: int) -> bool:

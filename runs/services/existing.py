@@ -32,7 +32,7 @@ def known_attributes(run: Run, operations: Sequence[Operation]) -> tuple[dict[st
     unknown = paths - existing.keys()
     if not unknown:
         return existing, []
-    few = _FEW_ATTRIBUTES if len(unknown) > _MANY_PATHS else _VERY_FEW_ATTRIBUTES if not existing else 0
+    few = _few_enough_to_read_all(unknown, existing)
     if few and len(found := _read(run, "", [], few + 1)) <= few:
         inside = {parent for path in found for parent in parents(path)}
         return found | existing, sorted(unknown & inside)
@@ -41,6 +41,13 @@ def known_attributes(run: Run, operations: Sequence[Operation]) -> tuple[dict[st
         condition, texts = among_texts("d.path", wanted[start : start + _IN_CHUNK])
         existing |= _read(run, f"AND {condition}", [texts], _IN_CHUNK * len(AttributeKind))
     return existing, _namespaces_among(run, sorted(unknown - existing.keys()))
+
+
+def _few_enough_to_read_all(unknown: Collection[str], remembered: Collection[str]) -> int:
+    """Up to how many attributes all of the run are read instead of those that are wanted; 0 for never."""
+    if len(unknown) > _MANY_PATHS:
+        return _FEW_ATTRIBUTES
+    return 0 if remembered else _VERY_FEW_ATTRIBUTES
 
 
 def _remembered(run: Run, paths: Collection[str]) -> dict[str, Existing]:

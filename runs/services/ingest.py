@@ -54,6 +54,8 @@ MAX_ATTRIBUTES_PER_RUN = 100_000
 _ATTEMPTS = 3
 _POINT_KINDS = (AttributeKind.FLOAT_SERIES, AttributeKind.STRING_SERIES)
 _APPENDS = (AppendFloats, AppendStrings, AppendFiles)
+_RUN_ROWS = ModelRows(Run, "run")
+_LOCK = f"SELECT {_RUN_ROWS.columns} FROM {Run._meta.db_table} AS run WHERE run.id = %s AND run.kind <> '{GONE}'"  # noqa: S608
 
 
 def apply_operations(
@@ -167,10 +169,6 @@ def _locked(run: Run) -> Run:
     for values in fetch(statement, [run.pk]):
         return _RUN_ROWS.make(values)
     raise NotFound
-
-
-_RUN_ROWS = ModelRows(Run, "run")
-_LOCK = f"SELECT {_RUN_ROWS.columns} FROM {Run._meta.db_table} AS run WHERE run.id = %s AND run.kind <> '{GONE}'"  # noqa: S608
 
 
 class _Batch:

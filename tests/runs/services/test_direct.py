@@ -221,6 +221,17 @@ def test_a_number_taken_by_another_process_takes_nothing_back(committed_run, mon
     assert [value for _, _, value in points_of(committed_run, "loss")] == [0.5, 0.5, 9.5]
 
 
+def test_a_write_that_fails_leaves_nothing_behind_in_the_transaction_of_the_caller(committed_run, monkeypatch):
+    for number in (1, 2):
+        apply_points(committed_run, floats(loss=[(NONE, number, 0.5)]), identity=in_session(number))
+    taken = BatchLog.objects.filter(run=committed_run).order_by("-id")[0].seq
+    monkeypatch.setattr(direct, "unique_seq", lambda: taken)
+    with transaction.atomic():
+        result = apply_points(committed_run, floats(loss=[(NONE, 9, 9.5)]), identity=in_session(9))
+    assert result == IngestResult(1, ())
+    assert [value for _, _, value in points_of(committed_run, "loss")] == [0.5, 0.5, 9.5]
+
+
 def test_a_large_batch_is_several_rows(committed_run):
     size = 3 * ROW_POINTS // 2
     timestamps = np.arange(2 * size, dtype=np.int64)
