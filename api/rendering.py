@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import Any
 
+import msgspec
 import numpy as np
 import orjson
 from rest_framework.renderers import BaseRenderer
 
 _PLAIN = frozenset({str, int, bool, type(None)})
+_encode = msgspec.json.Encoder().encode
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
 
 
@@ -31,6 +33,13 @@ class StrictJsonRenderer(BaseRenderer):
 def dump_json(data: Any) -> bytes:
     """Strict JSON of plain values, dataclasses, dates, UUIDs and NumPy columns."""
     return orjson.dumps(data if type(data) is Written else jsonable(data), default=str, option=_OPTIONS)
+
+
+def write_structs(value: Any) -> orjson.Fragment | None:
+    """The part of a document that plain values and msgspec's structs make, written as they are; None if it has a null,
+    which may have been a float that JSON lacks."""
+    written = _encode(value)
+    return None if b"null" in written else orjson.Fragment(written)
 
 
 def jsonable(value: Any) -> Any:

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
 from rest_framework import serializers
 
-from api.rendering import jsonable
+from api.rendering import jsonable, write_structs
 from api.v1.kinds import KIND_NAMES
 from api.wire import FloatField, Output, ValueField
-from runs.models import AttributeKind, ContainerKind, Run
+from runs.models import ContainerKind, Run
 from runs.models.run import RunState
 from runs.selectors.attributes import AttributeView
-from runs.selectors.cells import Statistics
+from runs.selectors.cells import Cell, Statistics
 from runs.selectors.runs import RunRow
 
-# By the number of the kind, looked up once: a table has thousands of cells.
-_LABELS = ["", *(kind.label for kind in sorted(AttributeKind))]
 _STATISTICS = [each.name for each in fields(Statistics)]
 _STATES = [state.value for state in RunState]
 
@@ -89,21 +87,21 @@ class AttributeAnswer(Output):
     range_maximum = serializers.FloatField(required=False, allow_null=True)
 
 
-def describe_row(row: RunRow, columns: Collection[str]) -> dict[str, Any]:
+def describe_row(row: RunRow, *, with_statistics: bool) -> dict[str, Any]:
     """A line of the runs table with those of the columns that the run has, in values that JSON has."""
-    cells, values = row.cells, {}
-    for path in columns:
-        if (cell := cells.get(path)) is None:
-            continue
-        value = cell.value
-        # The difference is zero for finite numbers only. Most of a table are such, and a call for each would double
-        # what they take.
-        if type(value) is not str and (type(value) is not float or value - value != 0.0):
-            value = jsonable(value)
-        values[path] = described = {"kind": _LABELS[cell.kind], "value": value}
-        if cell.statistics is not None:
-            described |= {name: jsonable(getattr(cell.statistics, name)) for name in _STATISTICS}
-    return {**_describe_run(row), "values": values}
+    values = None if with_statistics else write_structs(row.cells)
+    return {**_describe_run(row), "values": values or _describe_cells(row)}
+
+
+def _describe_cells(row: RunRow) -> dict[str, Any]:
+    return {path: _describe_cell(cell) for path, cell in row.cells.items()}
+
+
+def _describe_cell(cell: Cell) -> dict[str, Any]:
+    described = {"kind": cell.kind, "value": jsonable(cell.value)}
+    if cell.statistics is not None:
+        described |= {name: jsonable(getattr(cell.statistics, name)) for name in _STATISTICS}
+    return described
 
 
 def describe_detail(row: RunRow, *, description: str, actions: list[str]) -> dict[str, Any]:
@@ -117,6 +115,7 @@ def describe_detail(row: RunRow, *, description: str, actions: list[str]) -> dic
 
 def _describe_run(row: RunRow) -> dict[str, Any]:
     run: Run = row.run
+    owner = run.owner
     return {
         "uuid": run.uuid,
         "sys_id": run.sys_id,
@@ -124,7 +123,7 @@ def _describe_run(row: RunRow) -> dict[str, Any]:
         "custom_id": run.custom_id,
         "name": row.name,
         "state": row.state,
-        "owner": run.owner.username if run.owner else None,
+        "owner": owner.username if owner else None,
         "tags": row.tags,
         "created_at": run.created_at,
         "touched_at": run.touched_at,

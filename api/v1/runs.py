@@ -134,7 +134,7 @@ class RunList(ApiView):
         except QuerySyntaxError as error:
             raise InvalidInput(str(error), code="bad_query", field="query", position=error.position) from error
         total = runs.total if query["count"] else None
-        rows = [describe_row(row, columns) for row in runs.rows]
+        rows = [describe_row(row, with_statistics=query["statistics"]) for row in runs.rows]
         return Response(Written(page(rows, runs.next_cursor, total=total)))
 
     @extend_schema(

@@ -32,10 +32,11 @@ class Statistics:
     variance: float | None
 
 
-class Cell(Struct, gc=False):
-    """One attribute of one run in a table; of a series the value at its largest step. A page has thousands."""
+class Cell(Struct, gc=False, omit_defaults=True):
+    """One attribute of one run in a table; of a series the value at its largest step. A page has thousands, so that
+    interfaces may write them as they are: `kind` is the label of an AttributeKind."""
 
-    kind: AttributeKind
+    kind: str
     value: Value
     statistics: Statistics | None = None
 
@@ -47,7 +48,13 @@ def read_cells(
     cells: dict[int, dict[str, Cell]] = {pk: {} for pk in run_ids}
     # What follows from the kind is looked up once: members of an enumeration are hashed in Python.
     shown = {
-        each.id: (each.path, each.kind, each.kind in _FLOATS, with_statistics and each.kind.is_series)
+        each.id: (
+            each.path,
+            each.kind,
+            str(each.kind.label),
+            each.kind in _FLOATS,
+            with_statistics and each.kind.is_series,
+        )
         for path in paths
         for each in definitions.get(path, ())
     }
@@ -57,12 +64,12 @@ def read_cells(
     columns = _VALUE + _STATISTICS if with_statistics else _VALUE
     for row in _rows(columns, run_ids, list(shown)):
         run_id, definition_id, flags, number, text = row[:5]
-        path, kind, is_float, has_statistics = shown[definition_id]
+        path, kind, label, is_float, has_statistics = shown[definition_id]
         if is_float:
             value: Value = _NAN if flags else number
         else:
             value = text if kind in _SHOWN_AS_TEXT else cell_value(kind, flags, number, text)
-        cells[run_id][path] = Cell(kind, value, _statistics(*row[5:]) if has_statistics else None)
+        cells[run_id][path] = Cell(label, value, _statistics(*row[5:]) if has_statistics else None)
     return cells
 
 

@@ -94,14 +94,19 @@ def _rows(
     cells = read_cells(ids, paths, definitions, with_statistics=with_statistics)
     tags = _tags(ids, definitions)
     return [
-        RunRow(run, str(cells[run.pk].get("sys/name", _NO_NAME).value or ""), tags.get(run.pk, ()), cells[run.pk])
+        RunRow(run, _name(cells[run.pk], is_shown="sys/name" in columns), tags.get(run.pk, ()), cells[run.pk])
         for run in runs
     ]
 
 
+def _name(cells: dict[str, Cell], *, is_shown: bool) -> str:
+    """The run's name, which is taken out of the cells unless it has a column."""
+    cell = cells.get("sys/name") if is_shown else cells.pop("sys/name", None)
+    return str(cell.value or "") if cell is not None else ""
+
+
 _PROJECT = Run._meta.get_field("project")
 _ALWAYS_SHOWN = ("sys/name", "sys/tags")
-_NO_NAME = Cell(AttributeKind.STRING, "")
 
 
 def _tags(run_ids: Sequence[int], definitions: Definitions) -> dict[int, tuple[str, ...]]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from threading import Lock
 
 from cachetools import TTLCache
 
 from projects.models import Project, User
-from projects.rows import ModelRows, fetch
+from projects.rows import AnyModel, ModelRows, fetch
 from runs.models import ContainerKind, Run
 from runs.query import EVERYTHING, Query
-from runs.selectors.compiled import Scope, Sql, is_sqlite, rows_of
+from runs.selectors.compiled import Scope, Sql, rows_of
 from runs.selectors.conditions import ALWAYS, Definitions, bind, load_definitions, paths_in
 from runs.selectors.ordering import (
     NEWEST_FIRST,
@@ -31,7 +31,8 @@ from runs.series.sql import among
 _COUNTS_SECONDS = 60.0  # after which a count is made anew, should rows have gone by other ways than the trash
 _OFFSETS_SECONDS = 120.0
 _NAME_PATHS = ("sys/name",)
-_RUN_ROWS = ModelRows(Run, "run")
+_RUN_ROWS = ModelRows(Run, "found")
+_OWNER_ROWS = ModelRows(User, "found")
 _TAG_PATHS = ("sys/tags", "sys/group_tags")
 
 _lock = Lock()
@@ -157,19 +158,16 @@ def count(scope: Scope) -> int:
 
 def load_runs(run_ids: Sequence[int]) -> list[Run]:
     """The runs in this order, with their owners; those that are gone meanwhile are left out. Two queries."""
-    found = _read_runs(run_ids)
-    owners = User.objects.in_bulk({run.owner_id for run in found.values() if run.owner_id is not None})
+    found = _read(_RUN_ROWS, run_ids)
+    owners = _read(_OWNER_ROWS, {run.owner_id for run in found.values() if run.owner_id is not None})
     for run in found.values():
         if run.owner_id is not None:
             run.owner = owners.get(run.owner_id)
     return [found[pk] for pk in run_ids if pk in found]
 
 
-def _read_runs(run_ids: Sequence[int]) -> dict[int, Run]:
-    """The runs by id. PostgreSQL gives them in its binary format: of texts, the moments alone take as long to read."""
-    if is_sqlite() or not run_ids:
-        return Run.objects.in_bulk(list(run_ids))
-    condition, parameter = among("run.id", run_ids)
-    rows = fetch(f"SELECT {_RUN_ROWS.columns} FROM {Run._meta.db_table} AS run WHERE {condition}", [parameter])
-    runs = [_RUN_ROWS.make(row) for row in rows]
-    return {run.pk: run for run in runs}
+def _read(rows: ModelRows[AnyModel], ids: Collection[int]) -> dict[int, AnyModel]:
+    """What is there of the ids, by id."""
+    condition, parameter = among("found.id", ids)
+    statement = f"SELECT {rows.columns} FROM {rows.table} AS found WHERE {condition}"
+    return {each.pk: each for each in map(rows.make, fetch(statement, [parameter]))} if ids else {}

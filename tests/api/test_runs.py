@@ -1,5 +1,6 @@
 import uuid
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -66,6 +67,26 @@ def test_the_table_has_the_columns_asked_for(api, run):
     row = answer["results"][0]
     assert row["values"] == {"parameters/lr": {"kind": "float", "value": 0.1}, "a,b": {"kind": "float", "value": "NaN"}}
     assert (row["uuid"], row["sys_id"], row["name"]) == (str(run.uuid), "TUT-1", "first")
+
+
+def test_values_of_every_kind_are_written_as_json_has_them(api, run):
+    moment = datetime(2026, 3, 5, 6, 7, 8, 9000, tzinfo=UTC)
+    values: list[tuple[AttributeKind, str, Any, Any]] = [
+        (AttributeKind.FLOAT, "finite", 1e-7, 1e-7),
+        (AttributeKind.FLOAT, "low", float("-inf"), "-Infinity"),
+        (AttributeKind.INT, "int", 2**53 + 1, 2**53 + 1),
+        (AttributeKind.BOOL, "bool", True, True),
+        (AttributeKind.STRING, "null", 'null "quoted" \n ü', 'null "quoted" \n ü'),
+        (AttributeKind.DATETIME, "when", moment, "2026-03-05T06:07:08.009000Z"),
+    ]
+    assigned = [AssignValue(path=path, kind=kind, value=value) for kind, path, value, _ in values]
+    assert not apply_operations(run, assigned, identity=BatchIdentity()).errors
+    expected = {path: {"kind": kind.label, "value": shown} for kind, path, _, shown in values}
+    for paths in ([*expected], ["finite", "int", "when"], ["bool", "sys/name"], ["null"]):
+        (row,) = api.get(f"{RUNS}?columns={','.join(paths)}").json()["results"]
+        assert row["values"] == {path: expected[path] for path in paths if path in expected} | {
+            path: {"kind": "string", "value": row["name"]} for path in paths if path == "sys/name" and row["name"]
+        }
 
 
 def test_the_table_is_read_page_by_page_newest_first(api, project, alice):

@@ -29,7 +29,7 @@ OWN_COLUMNS = {
     "duration": "sys/running_time",
     "activity": "sys/modification_time",
 }
-_NUMBERS = frozenset([AttributeKind.FLOAT, AttributeKind.INT, AttributeKind.FLOAT_SERIES])
+_NUMBERS = frozenset(kind.label for kind in (AttributeKind.FLOAT, AttributeKind.INT, AttributeKind.FLOAT_SERIES))
 
 
 @require_safe

@@ -1,7 +1,8 @@
 """When a search is answered from memory, and what is kept there.
 
-Columns are read when they are asked for a second time: reading one costs a few times what the database takes for one
-answer. All columns of a process together keep to TABLE_MEMORY_MB; those not used for the longest time go first.
+Columns of numbers are read when they are asked for: that takes no longer than the database's answer. Others are read
+when they are asked for a second time, since reading one costs a few times as much. All columns of a process together
+keep to TABLE_MEMORY_MB; those not used for the longest time go first.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from projects.models import Project
 from runs.query import Aggregate
 from runs.selectors.compiled import Scope
 from runs.selectors.ordering import Key, Place
-from runs.selectors.vectors.columns import ColumnKey
+from runs.selectors.vectors.columns import ColumnKey, NumberKey
 from runs.selectors.vectors.masks import keys_of, mask_of
 from runs.selectors.vectors.pages import page_of, sort_keys_of
 from runs.selectors.vectors.table import Table
@@ -88,7 +89,7 @@ def _table_for(project_id: int, keys: set[ColumnKey]) -> Table | None:
             del _tables[project_id]
             table = None
         missing = [key for key in keys if table is None or key not in table.columns]
-        unasked = [key for key in missing if (project_id, key) not in _asked]
+        unasked = [key for key in missing if not _is_cheap(key) and (project_id, key) not in _asked]
         for key in missing:
             _asked[project_id, key] = True
         if unasked:
@@ -96,6 +97,10 @@ def _table_for(project_id: int, keys: set[ColumnKey]) -> Table | None:
         table = _tables.setdefault(project_id, table or Table(project_id))
         _tables.move_to_end(project_id)
     return table
+
+
+def _is_cheap(key: ColumnKey) -> bool:
+    return isinstance(key, NumberKey) and key.is_indexed
 
 
 def _make_room(used: Table) -> None:

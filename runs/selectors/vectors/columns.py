@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from projects.rows import fetch
+from projects.rows import fetch, is_postgresql
 from runs.query import Aggregate
 from runs.selectors.compiled import figure
 from runs.series.sql import among
@@ -37,6 +37,11 @@ class NumberKey:
     definition_id: int
     aggregate: Aggregate = Aggregate.LAST
 
+    @property
+    def is_indexed(self) -> bool:
+        """Whether an index has the numbers, so that a column is read in the time of one answer."""
+        return self.aggregate is Aggregate.LAST
+
 
 @dataclass(frozen=True, slots=True)
 class TextKey:
@@ -52,14 +57,33 @@ ColumnKey = NumberKey | TextKey | TagKey
 """What a column holds."""
 
 
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What the database has of an attribute: an entry for each run in `run_ids` and in each of the `parts`."""
+
+    run_ids: NDArray[np.int64]
+    parts: tuple[NDArray[Any], ...]
+
+    @classmethod
+    def of(cls, rows: Sequence[tuple[Any, ...]], *kinds: Any) -> Rows:
+        """From rows that begin with the run's id; the other columns become arrays of these kinds."""
+        run_ids, *columns = zip(*rows, strict=True) if rows else [()] * (1 + len(kinds))
+        parts = (np.array(column, kind) for column, kind in zip(columns, kinds, strict=True))
+        return cls(np.array(run_ids, np.int64), tuple(parts))
+
+    def only(self, which: NDArray[np.bool_]) -> Rows:
+        """Those that the mask says."""
+        return Rows(self.run_ids[which], tuple(part[which] for part in self.parts))
+
+
 class Column(Protocol):
     """The values of one attribute by place."""
 
     @property
     def size_bytes(self) -> int: ...
 
-    def read(self, run_ids: Collection[int] | None) -> list[tuple[Any, ...]]:
-        """The rows of these runs (None for all), the run's id first."""
+    def read(self, run_ids: Collection[int] | None) -> Rows:
+        """What these runs have (None for all)."""
         ...
 
     def grow(self, count: int) -> None:
@@ -70,7 +94,7 @@ class Column(Protocol):
         """Take away what these runs have."""
         ...
 
-    def put(self, places: Places, rows: Sequence[tuple[Any, ...]]) -> None:
+    def put(self, places: Places, rows: Rows) -> None:
         """Give runs that have nothing what these rows say; a row for each place."""
         ...
 
@@ -98,9 +122,13 @@ class NumberColumn:
     def size_bytes(self) -> int:
         return self.values.nbytes + self.given.nbytes
 
-    def read(self, run_ids: Collection[int] | None) -> list[tuple[Any, ...]]:
-        value = figure(self._key.aggregate)
-        return _rows("runs_attribute a", f"a.run_id, {value}, a.flags", self._key.definition_id, run_ids)
+    def read(self, run_ids: Collection[int] | None) -> Rows:
+        indexed = _indexed_numbers(self._key.definition_id) if run_ids is None and self._key.is_indexed else None
+        if indexed is not None:
+            return indexed
+        columns = f"a.run_id, {figure(self._key.aggregate)}, a.flags"
+        rows = _read("runs_attribute a", columns, self._key.definition_id, run_ids)
+        return Rows.of(rows, np.float64, np.int8)  # None becomes NaN, which the database never gives
 
     def grow(self, count: int) -> None:
         self.values = _longer(self.values, count, 0.0)
@@ -109,12 +137,9 @@ class NumberColumn:
     def clear(self, places: Places) -> None:
         self.given[places] = Given.NOTHING
 
-    def put(self, places: Places, rows: Sequence[tuple[Any, ...]]) -> None:
-        if not rows:
-            return
-        _, numbers, flags = zip(*rows, strict=True)
-        values = np.array(numbers, np.float64)  # None becomes NaN, which the database never gives
-        has_nan = np.array(flags, np.int64) > 0
+    def put(self, places: Places, rows: Rows) -> None:
+        values, flags = rows.parts
+        has_nan = flags > 0
         if self._key.aggregate is not Aggregate.LAST:
             has_nan[:] = False
         is_number = ~np.isnan(values)
@@ -138,8 +163,9 @@ class TextColumn:
     def size_bytes(self) -> int:
         return self.codes.nbytes + _TEXT_BYTES * len(self.heads) + self._long_bytes
 
-    def read(self, run_ids: Collection[int] | None) -> list[tuple[Any, ...]]:
-        return _rows("runs_attribute a", "a.run_id, a.text, a.long_text", self._key.definition_id, run_ids)
+    def read(self, run_ids: Collection[int] | None) -> Rows:
+        rows = _read("runs_attribute a", "a.run_id, a.text, a.long_text", self._key.definition_id, run_ids)
+        return Rows.of(rows, object, object)
 
     def grow(self, count: int) -> None:
         self.codes = _longer(self.codes, count, -1)
@@ -147,8 +173,9 @@ class TextColumn:
     def clear(self, places: Places) -> None:
         self.codes[places] = -1
 
-    def put(self, places: Places, rows: Sequence[tuple[Any, ...]]) -> None:
-        self.codes[places] = [self._code(text, long_text) for _, text, long_text in rows]
+    def put(self, places: Places, rows: Rows) -> None:
+        texts, long_texts = (part.tolist() for part in rows.parts)
+        self.codes[places] = list(map(self._code, texts, long_texts))
 
     def _code(self, text: str | None, long_text: str | None) -> int:
         code = self._known.setdefault((text, long_text), len(self.heads))
@@ -172,8 +199,8 @@ class TagColumn:
     def size_bytes(self) -> int:
         return self.places.nbytes + self.codes.nbytes + _TEXT_BYTES * len(self.tags)
 
-    def read(self, run_ids: Collection[int] | None) -> list[tuple[Any, ...]]:
-        return _rows("runs_attributetag a", "a.run_id, a.tag", self._key.definition_id, run_ids)
+    def read(self, run_ids: Collection[int] | None) -> Rows:
+        return Rows.of(_read("runs_attributetag a", "a.run_id, a.tag", self._key.definition_id, run_ids), object)
 
     def grow(self, count: int) -> None:
         """Runs without tags take no room."""
@@ -182,13 +209,54 @@ class TagColumn:
         kept = ~np.isin(self.places, places)
         self.places, self.codes = self.places[kept], self.codes[kept]
 
-    def put(self, places: Places, rows: Sequence[tuple[Any, ...]]) -> None:
-        codes = [self.tags.setdefault(tag, len(self.tags)) for _, tag in rows]
+    def put(self, places: Places, rows: Rows) -> None:
+        codes = [self.tags.setdefault(tag, len(self.tags)) for tag in rows.parts[0].tolist()]
         self.places = np.concatenate([self.places, places])
         self.codes = np.concatenate([self.codes, np.array(codes, np.int32)])
 
 
-def _rows(table: str, names: str, definition_id: int, run_ids: Collection[int] | None) -> list[tuple[Any, ...]]:
+def _indexed_numbers(definition_id: int) -> Rows | None:
+    """The numbers and NaNs of all runs from the indexes alone, one statement; None if some runs have neither.
+
+    The rows of one attribute lie all over the table, a page of the disk for each, while the indexes have them together.
+    """
+    of_it = f"FROM runs_attribute WHERE definition_id = {definition_id:d}"
+    statement = _NUMBERS_AS_BYTES if is_postgresql() else _NUMBERS_AS_ROWS
+    rows = fetch(
+        statement.format(number=f"{of_it} AND number IS NOT NULL", nan=f"{of_it} AND flags > 0", all=of_it), []
+    )
+    found, total = _from_bytes(*rows[0]) if is_postgresql() else _from_rows(rows)
+    return found if len(found.run_ids) == total else None
+
+
+# To make an object of each number here takes longer than to have PostgreSQL put their bytes together.
+_NUMBERS_AS_BYTES = """
+    SELECT string_agg(int8send(run_id), ''), string_agg(float8send(number), ''),
+        (SELECT string_agg(int8send(run_id), '') {nan}), (SELECT count(*) {all}) {number}"""
+_NUMBERS_AS_ROWS = """
+    SELECT run_id, number {number} UNION ALL SELECT run_id, NULL {nan} UNION ALL SELECT NULL, count(*) {all}"""
+
+
+def _from_bytes(ids: bytes | None, numbers: bytes | None, nan_ids: bytes | None, total: int) -> tuple[Rows, int]:
+    run_ids = np.frombuffer((ids or b"") + (nan_ids or b""), ">i8").astype(np.int64)
+    given = np.frombuffer(numbers or b"", ">f8").astype(np.float64)
+    return _numbers_and_nans(run_ids, given), total
+
+
+def _from_rows(rows: Sequence[tuple[Any, ...]]) -> tuple[Rows, int]:
+    *pairs, (_, total) = rows
+    read = Rows.of(pairs, np.float64)
+    return _numbers_and_nans(read.run_ids, read.parts[0]), total
+
+
+def _numbers_and_nans(run_ids: NDArray[np.int64], numbers: NDArray[np.float64]) -> Rows:
+    """What `put` takes of a number: NaN with a flag where it is NaN."""
+    values = np.full(len(run_ids), np.nan)
+    values[: len(numbers)] = numbers
+    return Rows(run_ids, (values, np.isnan(values).astype(np.int8)))
+
+
+def _read(table: str, names: str, definition_id: int, run_ids: Collection[int] | None) -> list[tuple[Any, ...]]:
     statement = f"SELECT {names} FROM {table} WHERE a.definition_id = {definition_id:d}"
     if run_ids is None:
         return fetch(statement, [])

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from projects.rows import fetch
 from runs.models import ContainerKind
-from runs.selectors.vectors.columns import Column, ColumnKey, Places, new_column
+from runs.selectors.vectors.columns import Column, ColumnKey, Places, Rows, new_column
 
 LOOK_BACK_US = 60_000_000
 # After which all is read anew, should runs have been removed by ways that leave no trace.
@@ -127,12 +127,11 @@ class Table:
     def is_trashed(self) -> NDArray[np.bool_]:
         return self._is_trashed
 
-    def _put(self, column: Column, rows: _Rows) -> None:
+    def _put(self, column: Column, rows: Rows) -> None:
         """Runs that were made since the refresh are left out; the next one finds them."""
-        places = self._places(np.array([row[0] for row in rows], np.int64))
+        places = self._places(rows.run_ids)
         known = places >= 0
-        kept = rows if known.all() else [row for row, is_known in zip(rows, known.tolist(), strict=True) if is_known]
-        column.put(places[known], kept)
+        column.put(places[known], rows if known.all() else rows.only(known))
 
     def _places(self, ids: NDArray[np.int64], *, is_new_too: bool = False) -> Places:
         """The places of runs; those that have none get one, or are -1."""
