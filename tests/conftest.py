@@ -15,6 +15,7 @@ from projects.access import Actor, actor_for_token, actor_for_user
 from projects.models import ApiToken, Organization, Project, ProjectMember, ProjectRole, Scope, User
 from projects.services.projects import create_organization, create_project
 from projects.services.tokens import issue_token
+from runs.selectors.contents import forget_contents
 from runs.selectors.search import forget_searches
 from runs.services import memory
 from runs.services.attributes import forget_definitions
@@ -38,6 +39,7 @@ def _empty_caches():
     forget_definitions()
     memory.forget_all()
     forget_searches()
+    forget_contents()
 
 
 @pytest.fixture(autouse=True)

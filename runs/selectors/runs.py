@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import Count
 
 from projects.exceptions import InvalidInput
 from projects.models import Project
-from runs.models import Attribute, AttributeKind, AttributeTag, ContainerKind, Run
+from runs.models import Attribute, AttributeKind, ContainerKind, Run
 from runs.models.run import RunState
 from runs.paths import below
-from runs.selectors.cells import Cell, read_cells
+from runs.selectors.cells import Cell
 from runs.selectors.conditions import Definitions, load_definitions
+from runs.selectors.contents import NAME, TAGS, read_contents
 from runs.selectors.search import Search, load_runs, search_runs
 
 MAX_COLUMNS = 50
@@ -28,7 +29,7 @@ class RunRow:
     run: Run
     name: str
     tags: tuple[str, ...]
-    cells: dict[str, Cell] = field(default_factory=dict)
+    cells: Mapping[str, Cell]
 
     @property
     def state(self) -> RunState:
@@ -87,36 +88,15 @@ def _rows(
     *,
     with_statistics: bool = True,
 ) -> list[RunRow]:
-    ids = [run.pk for run in runs]
     for run in runs:
         _PROJECT.set_cached_value(run, project)
-    paths = list(dict.fromkeys([*columns, "sys/name"]))
-    cells = read_cells(ids, paths, definitions, with_statistics=with_statistics)
-    tags = _tags(ids, definitions)
-    return [
-        RunRow(run, _name(cells[run.pk], is_shown="sys/name" in columns), tags.get(run.pk, ()), cells[run.pk])
-        for run in runs
-    ]
-
-
-def _name(cells: dict[str, Cell], *, is_shown: bool) -> str:
-    """The run's name, which is taken out of the cells unless it has a column."""
-    cell = cells.get("sys/name") if is_shown else cells.pop("sys/name", None)
-    return str(cell.value or "") if cell is not None else ""
+    paths = list(dict.fromkeys(columns))
+    contents = read_contents(runs, paths, definitions, with_statistics=with_statistics)
+    return [RunRow(run, each.name, each.tags, each.cells) for run, each in zip(runs, contents, strict=True)]
 
 
 _PROJECT = Run._meta.get_field("project")
-_ALWAYS_SHOWN = ("sys/name", "sys/tags")
-
-
-def _tags(run_ids: Sequence[int], definitions: Definitions) -> dict[int, tuple[str, ...]]:
-    found: dict[int, list[str]] = {}
-    ids = [each.id for each in definitions.get("sys/tags", ())]
-    if ids and run_ids:
-        rows = AttributeTag.objects.filter(definition_id__in=ids, run_id__in=run_ids)
-        for run_id, tag in rows.order_by("tag").values_list("run_id", "tag"):
-            found.setdefault(run_id, []).append(tag)
-    return {run_id: tuple(tags) for run_id, tags in found.items()}
+_ALWAYS_SHOWN = (NAME, TAGS)
 
 
 def suggest_columns(project: Project) -> list[str]:
