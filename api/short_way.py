@@ -15,7 +15,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from contextlib import suppress
 from io import BytesIO
 from typing import Any, NamedTuple, TypeAlias
@@ -37,7 +37,7 @@ class Handler(NamedTuple):
 
     answer: Callable[[Environ, bytes], bytes | None]
     begin: Callable[[Environ, bytes, Callable[[bytes | None], object], FindLeader], Submitted]
-    look_first: Callable[[Environ], None]
+    look_first: Callable[[Sequence[Environ]], None]
 
 
 class Answered(NamedTuple):
@@ -100,12 +100,16 @@ class ShortWay:
         except Exception:  # the general way says what is wrong, and logs it
             return Submitted.NO
 
-    def look_first(self, environ: Environ) -> None:
-        """Ask what `begin` has to know."""
-        handler = _handler(environ)
-        if handler is not None:
+    def look_first(self, environs: Iterable[Environ]) -> None:
+        """Ask what `begin` has to know for these requests, all at once."""
+        by_handler: dict[Handler, list[Environ]] = {}
+        for environ in environs:
+            handler = _handler(environ)
+            if handler is not None:
+                by_handler.setdefault(handler, []).append(environ)
+        for handler, some in by_handler.items():
             with suppress(Exception):
-                handler.look_first(environ)
+                handler.look_first(some)
 
     def _known(self, handler: Handler, environ: Environ) -> tuple[Hashable, Headers | None]:
         """The kind of request, and the headers of its answer if they were learned."""

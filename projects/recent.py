@@ -20,6 +20,10 @@ class Recent(Generic[Key, Answer]):
         self._seconds = seconds
         self._answers: dict[Key, tuple[float, Answer]] = {}
 
+    def now(self) -> float:
+        """The time by which answers become old."""
+        return clock()
+
     def known(self, key: Key) -> Answer | None:
         """The answer for `key` if it is remembered; nothing is looked up."""
         known = self._answers.get(key)
@@ -33,7 +37,11 @@ class Recent(Generic[Key, Answer]):
         if known is not None and now < known[0]:
             return known[1]
         answer = look_up()
+        self.note(key, answer, since=now)
+        return answer
+
+    def note(self, key: Key, answer: Answer, *, since: float) -> None:
+        """Remember an answer that someone began to find at this time, which is one of `now`."""
         if len(self._answers) >= self._size:
             self._answers = {}  # dearer ways to make room would not pay: none of them lives long
-        self._answers[key] = (now + self._seconds, answer)
-        return answer
+        self._answers[key] = (since + self._seconds, answer)

@@ -7,7 +7,8 @@ nothing, so a client that got no answer simply repeats it.
 from __future__ import annotations
 
 import uuid as uuids
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,11 +32,11 @@ from api.v1.series import PointsAnswer, PointsQuery, read_points_page
 from api.views import ApiView
 from api.wire import Output
 from projects.access import Action, Actor
-from projects.exceptions import InvalidInput, TooLarge
+from projects.exceptions import InvalidInput, NotAuthenticated, TooLarge
 from projects.services.tokens import actor_to_log, recent_actor
 from runs.access import access_run_by_uuid
 from runs.commits import FindLeader
-from runs.log_access import access_run_to_log, recent_run_to_log
+from runs.log_access import access_run_to_log, look_up_runs_to_log, recent_run_to_log
 from runs.models import Run
 from runs.operations import BatchIdentity, IngestResult, Operation, PointColumns
 from runs.services.ingest import Submitted, apply_operations, apply_points, log_points, submit_points
@@ -204,11 +205,15 @@ def begin_shortly(
     )
 
 
-def look_first(environ: Mapping[str, Any]) -> None:
-    """Ask what begin_shortly has to know."""
-    sender = _sender(environ)
-    if sender is not None:
-        access_run_to_log(_actor(environ, sender[1]), sender[0])
+def look_first(environs: Iterable[Mapping[str, Any]]) -> None:
+    """Ask what begin_shortly has to know for these."""
+    questions = []
+    for environ in environs:
+        sender = _sender(environ)
+        if sender is not None:
+            with suppress(NotAuthenticated):
+                questions.append((_actor(environ, sender[1]), sender[0]))
+    look_up_runs_to_log(questions)
 
 
 def _actor(environ: Mapping[str, Any], credential: str) -> Actor:
@@ -223,8 +228,10 @@ def _sender(environ: Mapping[str, Any]) -> tuple[uuids.UUID, str] | None:
     scheme, _, credential = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
     if scheme.lower() != "bearer" or environ.get("CONTENT_TYPE") != MEDIA_TYPE or environ["QUERY_STRING"]:
         return None
-    uuid = uuids.UUID(text)
-    return (uuid, credential) if str(uuid) == text else None
+    with suppress(ValueError):
+        if str(uuid := uuids.UUID(text)) == text:
+            return uuid, credential
+    return None
 
 
 def _apply(run: Run, batch: Mapping[str, Any], content: PointColumns | Sequence[Operation]) -> Response:

@@ -3,7 +3,7 @@
 from runs.series.base import SeriesStore
 from runs.series.flush import flush_pending
 from runs.series.pending import count_unflushed, runs_to_flush, runs_with_waiting_points
-from runs.series.pressure import make_room
+from runs.series.pressure import make_room, runs_with_room
 from runs.series.purge import purge_some
 from runs.series.store import DatabaseSeriesStore
 from runs.series.writers import has_received, writer_of
@@ -17,6 +17,7 @@ __all__ = [
     "make_room",
     "purge_some",
     "runs_to_flush",
+    "runs_with_room",
     "runs_with_waiting_points",
     "store",
     "writer_of",

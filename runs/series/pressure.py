@@ -8,12 +8,13 @@ refused.
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 
 from django.db import DatabaseError, connection
 
 from projects.exceptions import Unavailable
 from runs.series.flush import flush
-from runs.series.pending import LogSize, count_unflushed
+from runs.series.pending import LogSize, count_unflushed, count_unflushed_of
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ def make_room(run_id: int, *, may_refuse: bool) -> None:
     there are clients that drop what is refused.
     """
     count = count_unflushed(run_id)
-    if count <= HELP_EARLY_FROM or (count <= HELP_FROM and not log_size.is_over(LOG_ROWS)):
+    if _is_little(count):
         return
     try:
         flush(run_id)
@@ -45,3 +46,12 @@ def make_room(run_id: int, *, may_refuse: bool) -> None:
             raise Unavailable(
                 "Too many points of this run wait to be stored; send them again later.", retry_after=RETRY_SECONDS
             ) from None
+
+
+def runs_with_room(run_ids: Collection[int]) -> list[int]:
+    """Those of the runs for which make_room has nothing to do."""
+    return [run_id for run_id, count in count_unflushed_of(run_ids).items() if _is_little(count)]
+
+
+def _is_little(count: int) -> bool:
+    return count <= HELP_EARLY_FROM or (count <= HELP_FROM and not log_size.is_over(LOG_ROWS))

@@ -7,7 +7,7 @@ of rejected operations. Applying a batch again changes nothing.
 from __future__ import annotations
 
 import uuid as uuids
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from itertools import accumulate, pairwise
 
@@ -37,7 +37,7 @@ from runs.operations import (
     OperationError,
     PointColumns,
 )
-from runs.series import make_room, store, writer_of
+from runs.series import make_room, runs_with_room, store, writer_of
 from runs.series.base import Examination, FloatColumns, PointBatch, StringColumns
 from runs.series.statements import submit_batch
 from runs.services import memory
@@ -122,9 +122,12 @@ def submit_points(
     return Submitted.YES
 
 
-def look_for_room(run_id: int) -> None:
-    """What has to be looked at before some of the batches without a number, in a thread that may wait."""
-    _make_room(run_id, BatchIdentity())
+def look_for_room(run_ids: Iterable[int]) -> None:
+    """What has to be looked at before some of the batches without a number, in a thread that may wait a little: where
+    there is no room, log_points has to make it."""
+    due = {pk: known for pk in run_ids if (known := memory.recall(pk)) is not None and known.counts_next}
+    for run_id in runs_with_room(due):
+        due[run_id].is_time_to_count()
 
 
 def _make_room(run_id: int, identity: BatchIdentity) -> None:

@@ -71,7 +71,10 @@ class Server:
         return answers[0] if begun is Submitted.YES else begun
 
     def look_first(self, path: str, body: bytes, **more: Any) -> None:
-        self._application.look_first(self.environ(path, body, **more))
+        self.look_first_at([self.environ(path, body, **more)])
+
+    def look_first_at(self, environs: list[dict[str, Any]]) -> None:
+        self._application.look_first(environs)
 
 
 @pytest.fixture
@@ -209,6 +212,21 @@ def test_who_may_log_is_looked_up_apart_and_only_then_begun(send, server, run, c
     assert send(3, how="begin") is Submitted.LOOK_FIRST
     assert send(3)[0].startswith("401")
     assert values(run) == [0.0, 1.0, 2.0]
+
+
+def test_nonsense_among_those_that_are_looked_up_harms_no_neighbour(send, server, clock):
+    for number in range(2):
+        send(number)
+    clock.advance(2)
+    together = [
+        send(2, how="environ", HTTP_AUTHORIZATION="Bearer nonsense"),
+        send(2, how="environ", PATH_INFO="/api/v1/runs/no/points/"),
+        send(2, how="environ", QUERY_STRING="experimentId=none"),
+        send(2, how="environ", REQUEST_METHOD="GET"),
+        send(2, how="environ"),
+    ]
+    server.look_first_at(together)
+    assert send(2, how="begin").status == "200 OK"
 
 
 def test_looking_up_nonsense_is_no_error(send):

@@ -31,7 +31,7 @@ class Quick(ShortWay):
             find_leader(lambda: when_done(answered))
         return begun
 
-    def look_first(self, environ) -> None:
+    def look_first(self, environs) -> None:
         self.looked_in.append(threading.current_thread().name)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tracking_platform.serving import threads as threads_module
-from tracking_platform.serving.threads import Threads
+from tracking_platform.serving.threads import Threads, Together
 
 
 def in_loop(work: Callable[[Threads], Awaitable[Any]], count: int = 2) -> Any:
@@ -79,6 +79,30 @@ def test_a_call_that_nobody_waits_for_any_more_harms_no_other():
         return answer
 
     assert in_loop(work, count=1) == "next"
+
+
+def test_what_comes_while_a_function_runs_is_put_together_for_its_next_call():
+    gate = threading.Event()
+    calls: list[list[int]] = []
+
+    def look(numbers: list[int]) -> None:
+        gate.wait(10)
+        calls.append(numbers)
+        if len(calls) == 2:
+            raise ValueError
+
+    async def work(threads: Threads) -> None:
+        together = Together(threads, look)
+        first = together.call(0)
+        others = [together.call(number) for number in range(1, 5)]
+        others[1].cancel()
+        gate.set()
+        await first
+        await asyncio.gather(*(each for each in others if not each.cancelled()))
+        await together.call(5)
+
+    in_loop(work)
+    assert calls == [[0], [1, 2, 3, 4], [5]]
 
 
 def test_closing_waits_for_what_was_asked_for():

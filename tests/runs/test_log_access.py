@@ -20,7 +20,7 @@ from projects.models import (
     Visibility,
 )
 from runs.access import access_run_by_uuid
-from runs.log_access import SECONDS, access_run_to_log
+from runs.log_access import SECONDS, access_run_to_log, look_up_runs_to_log, recent_run_to_log
 from runs.models import Run
 from runs.services.runs import create_run
 
@@ -58,7 +58,10 @@ def test_both_doors_decide_alike(project, run, charlie, clock, visibility, in_or
     whos = [actor(charlie), actor(charlie, Scope.READ), actor(charlie, Scope.LOG, frozenset({project.pk + 1}))]
     whos += [actor(charlie, Scope.MANAGE, frozenset({project.pk})), actor_for_user(charlie)]
     for who in whos:
+        look_up_runs_to_log([(who, run.uuid)])
+        known = recent_run_to_log(who, run.uuid) is not None
         assert answer(access_run_to_log, who, run.uuid) == answer(ordinary, who, run.uuid)
+        assert known is (who.scope is not None and answer(ordinary, who, run.uuid)[0] == run.pk)
     Project.objects.update(trashed_at=timezone.now())
     clock.advance(SECONDS)
     for who in whos:
@@ -77,6 +80,26 @@ def test_a_question_asked_again_takes_no_query_and_one_that_is_a_second_old_one(
         clock.advance(passed)
         with django_assert_num_queries(queries):
             assert access_run_to_log(actor(bob), run.uuid).pk == run.pk
+
+
+def test_many_are_looked_up_at_once_and_each_for_itself(
+    run, project, alice, bob, charlie, clock, django_assert_num_queries
+):
+    other = create_run(project=project, owner=alice)[0]
+    whos = [actor(bob), actor(bob, Scope.READ), actor(bob, projects=frozenset()), actor(charlie)]
+    questions = [(who, each.uuid) for who in whos for each in (run, other)]
+    with django_assert_num_queries(2):  # one for bob and one for charlie
+        look_up_runs_to_log([*questions, (actor(charlie), uuids.uuid4())])
+    found = [recent_run_to_log(who, uuid) for who, uuid in questions]
+    assert found == [run.pk, other.pk, None, None, None, None, None, None]
+    for passed, queries in [(0.5, 0), (0.6, 1)]:
+        clock.advance(passed)
+        with django_assert_num_queries(queries):
+            look_up_runs_to_log(questions[:2])
+    Run.objects.filter(pk=run.pk).delete()
+    clock.advance(SECONDS)
+    look_up_runs_to_log(questions)
+    assert [recent_run_to_log(actor(bob), each) for each in (run.uuid, other.uuid)] == [None, other.pk]
 
 
 def test_each_credential_is_judged_by_itself(run, project, bob):

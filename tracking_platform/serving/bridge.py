@@ -36,7 +36,7 @@ from tracking_platform.serving.bodies import (
 )
 from tracking_platform.serving.environ import wsgi_environ
 from tracking_platform.serving.lanes import Lanes
-from tracking_platform.serving.threads import Threads
+from tracking_platform.serving.threads import Threads, Together
 from tracking_platform.serving.types import Environ, Event, Headers, Receive, Scope, Send, WsgiApplication
 
 logger = logging.getLogger(__name__)
@@ -100,6 +100,7 @@ class ThreadedBridge:
         self._threads = Threads(threads, "request")
         # What those who wait wait for must not wait for one of their threads.
         self._apart = Threads(1, "commit", release)
+        self._looks = Together(self._threads, application.look_first) if isinstance(application, ShortWay) else None
         self._streams = Threads(streams, "stream", release)
         self._lanes = Lanes(streams, release)
         self._spool_folder = spool_folder
@@ -151,7 +152,7 @@ class ThreadedBridge:
 
     async def _answer_soon(self, environ: Environ) -> Answer | None:
         """The answer, if the application has a way to it that takes no thread for each request."""
-        if self._short_way is None:
+        if self._short_way is None or self._looks is None:
             return None
         loop = asyncio.get_running_loop()
         found: asyncio.Future[Any] = loop.create_future()
@@ -164,7 +165,7 @@ class ThreadedBridge:
 
         begun = self._short_way.begin(environ, when_done, in_thread)
         if begun is Submitted.LOOK_FIRST:
-            await self._threads.call(self._short_way.look_first, environ)
+            await self._looks.call(environ)
             begun = self._short_way.begin(environ, when_done, in_thread)
         if begun is not Submitted.YES or (answered := await found) is None:
             return None

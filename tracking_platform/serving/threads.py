@@ -13,6 +13,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any, NamedTuple
@@ -111,3 +112,38 @@ class Worker:
             del job, value, error  # what was asked for need not live until the next request
         if self._release is not None:
             self._release()
+
+
+class Together:
+    """One function that is called for many arguments at a time: those that come while it runs wait for its next call.
+    All methods are called by the thread of the event loop."""
+
+    def __init__(self, threads: Threads, function: Callable[[list[Any]], object]) -> None:
+        self._threads = threads
+        self._function = function
+        self._waiting: list[tuple[Any, asyncio.Future[None]]] = []
+        self._is_running = False
+
+    def call(self, argument: Any) -> asyncio.Future[None]:
+        """Done when the function was called for the argument, whatever became of that."""
+        done = asyncio.get_running_loop().create_future()
+        self._waiting.append((argument, done))
+        if not self._is_running:
+            self._run()
+        return done
+
+    def _run(self) -> None:
+        called, self._waiting = self._waiting, []
+        self._is_running = True
+        running = self._threads.call(self._function, [argument for argument, _ in called])
+        running.add_done_callback(partial(self._finish, called))
+
+    def _finish(self, called: list[tuple[Any, asyncio.Future[None]]], running: asyncio.Future[Any]) -> None:
+        if not running.cancelled():
+            running.exception()  # it was looked at
+        for _, done in called:
+            if not done.done():  # the client went away
+                done.set_result(None)
+        self._is_running = False
+        if self._waiting:
+            self._run()

@@ -1,8 +1,8 @@
 """When a search is answered from memory, and what is kept there.
 
-Columns of numbers are read when they are asked for: that takes no longer than the database's answer. Others are read
-when they are asked for a second time, since reading one costs a few times as much. All columns of a process together
-keep to TABLE_MEMORY_MB; those not used for the longest time go first.
+Columns that the indexes have are read when they are asked for: that takes no longer than the database's answer. Others
+are read when they are asked for a second time, since reading one costs a few times as much. All columns of a process
+together keep to TABLE_MEMORY_MB; those not used for the longest time go first.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from projects.models import Project
 from runs.query import Aggregate
 from runs.selectors.compiled import Scope
 from runs.selectors.ordering import Key, Place
-from runs.selectors.vectors.columns import ColumnKey, NumberKey
+from runs.selectors.vectors.columns import ColumnKey, NumberKey, TextKey
 from runs.selectors.vectors.masks import keys_of, mask_of
 from runs.selectors.vectors.pages import page_of, sort_keys_of
 from runs.selectors.vectors.table import Table
@@ -100,7 +100,8 @@ def _table_for(project_id: int, keys: set[ColumnKey]) -> Table | None:
 
 
 def _is_cheap(key: ColumnKey) -> bool:
-    return isinstance(key, NumberKey) and key.is_indexed
+    """Whether indexes have all of the column, so that reading it takes no longer than an answer of the database."""
+    return isinstance(key, TextKey) or (isinstance(key, NumberKey) and key.is_indexed)
 
 
 def _make_room(used: Table) -> None:

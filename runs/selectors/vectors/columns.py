@@ -6,7 +6,7 @@ also calls all methods under its lock.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Protocol
@@ -14,10 +14,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from projects.rows import fetch, is_postgresql
 from runs.query import Aggregate
 from runs.selectors.compiled import figure
-from runs.series.sql import among
+from runs.selectors.vectors.reading import Rows, indexed_numbers, indexed_texts, read_rows
 
 Places = NDArray[np.int64]
 _TEXT_BYTES = 120  # a short Python text with its entry in a dictionary and in two lists
@@ -39,7 +38,7 @@ class NumberKey:
 
     @property
     def is_indexed(self) -> bool:
-        """Whether an index has the numbers, so that a column is read in the time of one answer."""
+        """Whether an index has the numbers."""
         return self.aggregate is Aggregate.LAST
 
 
@@ -55,25 +54,6 @@ class TagKey:
 
 ColumnKey = NumberKey | TextKey | TagKey
 """What a column holds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """What the database has of an attribute: an entry for each run in `run_ids` and in each of the `parts`."""
-
-    run_ids: NDArray[np.int64]
-    parts: tuple[NDArray[Any], ...]
-
-    @classmethod
-    def of(cls, rows: Sequence[tuple[Any, ...]], *kinds: Any) -> Rows:
-        """From rows that begin with the run's id; the other columns become arrays of these kinds."""
-        run_ids, *columns = zip(*rows, strict=True) if rows else [()] * (1 + len(kinds))
-        parts = (np.array(column, kind) for column, kind in zip(columns, kinds, strict=True))
-        return cls(np.array(run_ids, np.int64), tuple(parts))
-
-    def only(self, which: NDArray[np.bool_]) -> Rows:
-        """Those that the mask says."""
-        return Rows(self.run_ids[which], tuple(part[which] for part in self.parts))
 
 
 class Column(Protocol):
@@ -123,11 +103,11 @@ class NumberColumn:
         return self.values.nbytes + self.given.nbytes
 
     def read(self, run_ids: Collection[int] | None) -> Rows:
-        indexed = _indexed_numbers(self._key.definition_id) if run_ids is None and self._key.is_indexed else None
+        indexed = indexed_numbers(self._key.definition_id) if run_ids is None and self._key.is_indexed else None
         if indexed is not None:
             return indexed
         columns = f"a.run_id, {figure(self._key.aggregate)}, a.flags"
-        rows = _read("runs_attribute a", columns, self._key.definition_id, run_ids)
+        rows = read_rows("runs_attribute", columns, self._key.definition_id, run_ids)
         return Rows.of(rows, np.float64, np.int8)  # None becomes NaN, which the database never gives
 
     def grow(self, count: int) -> None:
@@ -164,7 +144,10 @@ class TextColumn:
         return self.codes.nbytes + _TEXT_BYTES * len(self.heads) + self._long_bytes
 
     def read(self, run_ids: Collection[int] | None) -> Rows:
-        rows = _read("runs_attribute a", "a.run_id, a.text, a.long_text", self._key.definition_id, run_ids)
+        indexed = indexed_texts(self._key.definition_id) if run_ids is None else None
+        if indexed is not None:
+            return indexed
+        rows = read_rows("runs_attribute", "a.run_id, a.text, a.long_text", self._key.definition_id, run_ids)
         return Rows.of(rows, object, object)
 
     def grow(self, count: int) -> None:
@@ -200,7 +183,7 @@ class TagColumn:
         return self.places.nbytes + self.codes.nbytes + _TEXT_BYTES * len(self.tags)
 
     def read(self, run_ids: Collection[int] | None) -> Rows:
-        return Rows.of(_read("runs_attributetag a", "a.run_id, a.tag", self._key.definition_id, run_ids), object)
+        return Rows.of(read_rows("runs_attributetag", "a.run_id, a.tag", self._key.definition_id, run_ids), object)
 
     def grow(self, count: int) -> None:
         """Runs without tags take no room."""
@@ -213,55 +196,6 @@ class TagColumn:
         codes = [self.tags.setdefault(tag, len(self.tags)) for tag in rows.parts[0].tolist()]
         self.places = np.concatenate([self.places, places])
         self.codes = np.concatenate([self.codes, np.array(codes, np.int32)])
-
-
-def _indexed_numbers(definition_id: int) -> Rows | None:
-    """The numbers and NaNs of all runs from the indexes alone, one statement; None if some runs have neither.
-
-    The rows of one attribute lie all over the table, a page of the disk for each, while the indexes have them together.
-    """
-    of_it = f"FROM runs_attribute WHERE definition_id = {definition_id:d}"
-    statement = _NUMBERS_AS_BYTES if is_postgresql() else _NUMBERS_AS_ROWS
-    rows = fetch(
-        statement.format(number=f"{of_it} AND number IS NOT NULL", nan=f"{of_it} AND flags > 0", all=of_it), []
-    )
-    found, total = _from_bytes(*rows[0]) if is_postgresql() else _from_rows(rows)
-    return found if len(found.run_ids) == total else None
-
-
-# To make an object of each number here takes longer than to have PostgreSQL put their bytes together.
-_NUMBERS_AS_BYTES = """
-    SELECT string_agg(int8send(run_id), ''), string_agg(float8send(number), ''),
-        (SELECT string_agg(int8send(run_id), '') {nan}), (SELECT count(*) {all}) {number}"""
-_NUMBERS_AS_ROWS = """
-    SELECT run_id, number {number} UNION ALL SELECT run_id, NULL {nan} UNION ALL SELECT NULL, count(*) {all}"""
-
-
-def _from_bytes(ids: bytes | None, numbers: bytes | None, nan_ids: bytes | None, total: int) -> tuple[Rows, int]:
-    run_ids = np.frombuffer((ids or b"") + (nan_ids or b""), ">i8").astype(np.int64)
-    given = np.frombuffer(numbers or b"", ">f8").astype(np.float64)
-    return _numbers_and_nans(run_ids, given), total
-
-
-def _from_rows(rows: Sequence[tuple[Any, ...]]) -> tuple[Rows, int]:
-    *pairs, (_, total) = rows
-    read = Rows.of(pairs, np.float64)
-    return _numbers_and_nans(read.run_ids, read.parts[0]), total
-
-
-def _numbers_and_nans(run_ids: NDArray[np.int64], numbers: NDArray[np.float64]) -> Rows:
-    """What `put` takes of a number: NaN with a flag where it is NaN."""
-    values = np.full(len(run_ids), np.nan)
-    values[: len(numbers)] = numbers
-    return Rows(run_ids, (values, np.isnan(values).astype(np.int8)))
-
-
-def _read(table: str, names: str, definition_id: int, run_ids: Collection[int] | None) -> list[tuple[Any, ...]]:
-    statement = f"SELECT {names} FROM {table} WHERE a.definition_id = {definition_id:d}"
-    if run_ids is None:
-        return fetch(statement, [])
-    condition, parameter = among("a.run_id", run_ids)
-    return fetch(f"{statement} AND {condition}", [parameter])
 
 
 def _longer(array: NDArray[Any], count: int, value: float) -> NDArray[Any]:

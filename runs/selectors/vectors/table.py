@@ -10,17 +10,15 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
 from threading import RLock
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-from django.db import connection
 from numpy.typing import NDArray
 
-from projects.rows import fetch
 from runs.models import ContainerKind
-from runs.selectors.vectors.columns import Column, ColumnKey, Places, Rows, new_column
+from runs.selectors.vectors.columns import Column, ColumnKey, Places, new_column
+from runs.selectors.vectors.reading import KINDS, Rows, read_mark, read_runs
 
 LOOK_BACK_US = 60_000_000
 # After which all is read anew, should runs have been removed by ways that leave no trace.
@@ -30,10 +28,6 @@ MAX_AGE_SECONDS = 3600.0
 MANY_CHANGED = 500
 _GRID_US = 30_000_000
 READ_AGAIN_SHARE = 0.1  # when more of the runs than this have changed, a column is read as a whole
-
-_KINDS = {kind.value: code for code, kind in enumerate(ContainerKind)}
-_GONE = len(_KINDS)
-_Rows: TypeAlias = list[tuple[Any, ...]]
 
 
 class Table:
@@ -75,19 +69,17 @@ class Table:
         self._looked_at_us = now
         if mark is not None and mark == self._seen_mark:
             return
-        rows = self._read_runs(since)
-        self._seen_mark, self._found = mark, len(rows)
+        read = read_runs(self._project_id, since)
+        self._seen_mark, self._found = mark, len(read.ids)
         self._refreshes += 1
-        if not rows:
+        if not len(read.ids):
             return
-        ids, kinds, numbers, is_trashed, created, changed = (np.array(column) for column in zip(*rows, strict=True))
-        places = self._places(ids.astype(np.int64), is_new_too=True)
-        news = self._seen_us[places] != changed
+        places = self._places(read.ids, is_new_too=True)
+        news = self._seen_us[places] != read.changed_us
         places = places[news]
-        self._kinds[places] = [_KINDS.get(kind, _GONE) for kind in kinds[news].tolist()]
-        self._is_trashed[places] = is_trashed[news].astype(np.bool_)
-        self.numbers[places], self.created_us[places] = numbers[news], created[news]
-        self._seen_us[places] = changed[news]
+        self._kinds[places], self._is_trashed[places] = read.kinds[news], read.is_trashed[news]
+        self.numbers[places], self.created_us[places] = read.numbers[news], read.created_us[news]
+        self._seen_us[places] = read.changed_us[news]
         self._changed_in[places] = self._refreshes
 
     def column(self, key: ColumnKey) -> Any:
@@ -117,7 +109,7 @@ class Table:
 
     def in_scope(self, kinds: Iterable[ContainerKind], trashed: bool | None) -> NDArray[np.bool_]:
         """Which runs are of these kinds and in the trash, or not, or either (None)."""
-        codes = [_KINDS[ContainerKind(kind).value] for kind in kinds]
+        codes = [KINDS.index(ContainerKind(kind).value) for kind in kinds]
         found: NDArray[np.bool_] = np.isin(self._kinds, codes)
         if trashed is not None:
             found &= self._is_trashed if trashed else ~self._is_trashed
@@ -164,33 +156,4 @@ class Table:
 
     def _mark(self, since_us: int) -> tuple[int, ...]:
         """What differs when a run was made or changed since then: any of their moments moves."""
-        changed = f"{_microseconds('r.values_changed_at')} - {since_us:d}"
-        statement = (
-            f"SELECT count(*), CAST(COALESCE(sum({changed}), 0) AS bigint), COALESCE(max(r.id), 0) FROM runs_run r"
-            f" WHERE r.project_id = {self._project_id:d} AND r.values_changed_at >= %s"
-        )
-        return (since_us, *fetch(statement, [_moment(since_us)])[0])
-
-    def _read_runs(self, since_us: int | None) -> _Rows:
-        created, changed = _microseconds("r.created_at"), _microseconds("r.values_changed_at")
-        statement = (
-            f"SELECT r.id, r.kind, r.number, r.trashed_at IS NOT NULL, {created}, {changed} FROM runs_run r"
-            f" WHERE r.project_id = {self._project_id:d}"
-        )
-        if since_us is None:
-            return fetch(statement, [])
-        return fetch(f"{statement} AND r.values_changed_at >= %s", [_moment(since_us)])
-
-
-def _microseconds(column: str) -> str:
-    """A time as whole microseconds since 1970. SQLite has it as text, with a fraction of six digits or none."""
-    if connection.vendor == "postgresql":
-        return f"(extract(epoch FROM {column}) * 1000000)::bigint"
-    fraction = f"CAST(substr({column} || '.000000', 21, 6) AS INTEGER)"
-    return f"CAST(strftime('%%s', {column}) AS INTEGER) * 1000000 + {fraction}"
-
-
-def _moment(microseconds: int) -> Any:
-    """As a parameter to compare a time with."""
-    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
-    return connection.ops.adapt_datetimefield_value(moment)
+        return since_us, *read_mark(self._project_id, since_us)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 from cachetools import LRUCache
@@ -93,7 +94,7 @@ def test_nothing_of_a_transaction_is_kept(project: Project):
 
 
 def test_no_more_is_kept_than_there_is_room_for(project: Project, monkeypatch):
-    kept: LRUCache = LRUCache(20, getsizeof=lambda entry: 4 + len(entry[1].cells))
+    kept: LRUCache[Any, Any] = LRUCache(20, getsizeof=lambda entry: 4 + len(entry[1].cells))
     monkeypatch.setattr(contents, "_kept", kept)
     for _ in range(9):
         run, _ = create_run(project=project, owner=None)

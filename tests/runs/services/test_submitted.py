@@ -87,7 +87,7 @@ def test_now_and_then_the_room_in_the_log_is_looked_at_first(runs):
     for seq in range(2, 40):
         answers.append(waiting.submit(str(seq), run, floats(loss=[(NONE, seq, 1.0)]), in_session(seq)))
         if answers[-1] is Submitted.LOOK_FIRST:
-            ingest.look_for_room(run.pk)
+            ingest.look_for_room([run.pk, runs[1].pk, -1])
             assert waiting.submit(str(seq), run, floats(loss=[(NONE, seq, 1.0)]), in_session(seq)) is Submitted.YES
         waiting.lead()
     assert answers.count(Submitted.LOOK_FIRST) == 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -27,9 +27,9 @@ from api.compat.neptune.wire.points import read_points
 from api.compat.neptune.wire.values import BadValue
 from api.received import Body, ReceiveFirst, is_arriving, received_body
 from projects.access import Action, Actor
-from projects.exceptions import NotFound
+from projects.exceptions import NotAuthenticated, NotFound
 from runs.commits import FindLeader
-from runs.log_access import access_run_to_log, recent_run_to_log
+from runs.log_access import access_run_to_log, look_up_runs_to_log, recent_run_to_log
 from runs.models import Run
 from runs.operations import BatchIdentity, Operation, OperationError, PointColumns
 from runs.services.ingest import (
@@ -126,11 +126,17 @@ def begin_shortly(
     )
 
 
-def look_first(environ: Mapping[str, Any]) -> None:
-    """Ask what begin_shortly has to know."""
-    uuid = uuid_from(environ["QUERY_STRING"].partition("=")[2])
-    if uuid is not None:
-        look_for_room(access_run_to_log(logging_client(environ).actor, uuid).pk)
+def look_first(environs: Iterable[Mapping[str, Any]]) -> None:
+    """Ask what begin_shortly has to know for these."""
+    questions = []
+    for environ in environs:
+        uuid = uuid_from(environ["QUERY_STRING"].partition("=")[2])
+        if uuid is not None:
+            with suppress(NotAuthenticated):
+                questions.append((logging_client(environ).actor, uuid))
+    look_up_runs_to_log(questions)
+    found = (recent_run_to_log(actor, uuid) for actor, uuid in questions)
+    look_for_room({run_id for run_id in found if run_id is not None})
 
 
 def _read(run: Run, body: Body) -> PointColumns | Sequence[Operation]:
