@@ -132,7 +132,7 @@ def _handler(environ: Environ) -> Handler | None:
     """Who may answer, by the address; None when the request is not of a kind that is known here."""
     if environ["REQUEST_METHOD"] != "POST" or type(environ["wsgi.input"]) is not BytesIO:
         return None
-    if not environ.get("HTTP_HOST") or any(name in environ for name in _UNUSUAL):
+    if not environ.get("HTTP_HOST") or not environ.keys().isdisjoint(_UNUSUAL):
         return None
     address: str = environ["PATH_INFO"]
     if address == neptune.ADDRESS:

@@ -27,6 +27,14 @@ def fetch(statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
     return rows
 
 
+def execute(statement: str, parameters: Sequence[Any]) -> int:
+    """Do a statement with %s for its parameters; how many rows it changed."""
+    with open_cursor() as cursor:
+        cursor.execute(statement, parameters)
+        changed: int = cursor.rowcount
+    return changed
+
+
 @cache
 def is_postgresql() -> bool:
     """Whether the database is PostgreSQL, without looking at a connection: on the event loop, where each request would

@@ -24,6 +24,8 @@ from runs.series.sql import among_uuids
 # The limit within which every process notices that a token was revoked, a member removed or a project trashed. Tokens
 # have a memory of their own (projects/services/tokens.py), of the same length and not added to this one.
 SECONDS = 1.0
+# Where a request on its way keeps what was looked up for it.
+LOOKED_UP = "tracking_platform.looked_up"
 _FIELDS = ("id", "uuid", "project_id", "kind", "sys_id")  # in the order of the model, as from_db wants them
 _FACTS = f"""
     SELECT run.id, run.uuid, run.project_id, run.kind, run.sys_id,

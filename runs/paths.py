@@ -71,6 +71,16 @@ def parents(path: str) -> list[str]:
     return ["/".join(parts[:depth]) for depth in range(1, len(parts))]
 
 
+def range_below(namespace: str, column: str) -> tuple[str, tuple[str, str]]:
+    """A condition, and its parameters, for the paths inside a namespace in a statement written by hand.
+
+    '0' follows '/' among bytes, by which SQLite and the pattern operators of PostgreSQL compare; these use the index
+    for parameters too, which LIKE does not.
+    """
+    above, under = ("~>~", "~<~") if connection.vendor == "postgresql" else (">", "<")
+    return f"({column} {above} %s AND {column} {under} %s)", (f"{namespace}/", f"{namespace}0")
+
+
 def below(namespace: str, field: str = "path") -> Q:
     """A filter for the paths inside a namespace, in the form that the database answers from an index.
 

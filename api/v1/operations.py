@@ -7,7 +7,7 @@ nothing, so a client that got no answer simply repeats it.
 from __future__ import annotations
 
 import uuid as uuids
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -36,7 +36,7 @@ from projects.exceptions import InvalidInput, NotAuthenticated, TooLarge
 from projects.services.tokens import actor_to_log, recent_actor
 from runs.access import access_run_by_uuid
 from runs.commits import FindLeader
-from runs.log_access import access_run_to_log, look_up_runs_to_log, recent_run_to_log
+from runs.log_access import LOOKED_UP, access_run_to_log, look_up_runs_to_log, recent_run_to_log
 from runs.models import Run
 from runs.operations import BatchIdentity, IngestResult, Operation, PointColumns
 from runs.services.ingest import Submitted, apply_operations, apply_points, log_points, submit_points
@@ -188,10 +188,8 @@ def begin_shortly(
     sender = _sender(environ)
     if sender is None:
         return Submitted.NO
-    uuid, credential = sender
-    actor = recent_actor(credential)
-    run_id = None if actor is None else recent_run_to_log(actor, uuid)
-    if actor is None or run_id is None:
+    run_id = environ.get(LOOKED_UP) or _recent_run(*sender)
+    if run_id is None:
         return Submitted.LOOK_FIRST
     batch, content = read_points(body)
     if not isinstance(content, PointColumns):
@@ -205,15 +203,24 @@ def begin_shortly(
     )
 
 
-def look_first(environs: Iterable[Mapping[str, Any]]) -> None:
-    """Ask what begin_shortly has to know for these."""
-    questions = []
+def _recent_run(uuid: uuids.UUID, credential: str) -> int | None:
+    """The run's id, if it is known that this credential may log to it."""
+    actor = recent_actor(credential)
+    return None if actor is None else recent_run_to_log(actor, uuid)
+
+
+def look_first(environs: Iterable[MutableMapping[str, Any]]) -> None:
+    """Ask what begin_shortly has to know for these. What is found is put into them: it was asked after they came, so
+    it holds for them however late they are begun."""
+    asked = []
     for environ in environs:
         sender = _sender(environ)
         if sender is not None:
             with suppress(NotAuthenticated):
-                questions.append((_actor(environ, sender[1]), sender[0]))
-    look_up_runs_to_log(questions)
+                asked.append((environ, _actor(environ, sender[1]), sender[0]))
+    look_up_runs_to_log((actor, uuid) for _, actor, uuid in asked)
+    for environ, actor, uuid in asked:
+        environ[LOOKED_UP] = recent_run_to_log(actor, uuid)
 
 
 def _actor(environ: Mapping[str, Any], credential: str) -> Actor:

@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 
 from runs.series import payload
-from runs.series.points import Points, SeriesColumns, joined
+from runs.series.points import Points, SeriesColumns, bounds, joined
 
 ROW_POINTS = 40_000
 ROW_BYTES = 1_000_000
@@ -64,10 +64,11 @@ def log_rows(blocks: Sequence[SeriesColumns]) -> list[LogRow]:
 
 
 def _row(blocks: Sequence[SeriesColumns]) -> LogRow:
+    moments = [bounds(block.timestamps) for block in blocks]
     return LogRow(
         sum(map(len, blocks)),
-        min(int(block.timestamps.min()) for block in blocks),
-        max(int(block.timestamps.max()) for block in blocks),
+        min(first_ms for first_ms, _ in moments),
+        max(last_ms for _, last_ms in moments),
         payload.encode(blocks),
     )
 

@@ -19,7 +19,7 @@ from django.db import DatabaseError, connection
 from runs.models import Run
 from runs.operations import BatchIdentity, FloatBlock, IngestResult, PointColumns, TextBlock
 from runs.series.base import Floats
-from runs.series.points import SeriesColumns
+from runs.series.points import SeriesColumns, bounds
 from runs.series.repeats import heads
 from runs.series.rows import log_rows
 from runs.series.statements import BatchWrite, write_batch
@@ -94,7 +94,7 @@ def _is_plainly_new(blocks: Sequence[SeriesColumns], identity: BatchIdentity, kn
     """Whether an unnumbered batch can't repeat points but by being sent as it was, which the write itself finds out."""
     if not identity.digest:
         return False
-    first_ms = min(int(block.timestamps.min()) for block in blocks)
+    first_ms = min(bounds(block.timestamps)[0] for block in blocks)
     return known.goes_on(identity.session, first_ms) or not any(np.isnan(block.steps).any() for block in blocks)
 
 
@@ -126,7 +126,10 @@ def _block(block: FloatBlock | TextBlock, known: Mapping[str, int]) -> SeriesCol
     except KeyError:
         return None
     timestamps = block.timestamps
-    if not len(timestamps) or timestamps.min() < 0 or timestamps.max() > MAX_TIMESTAMP_MS:
+    if not len(timestamps):
+        return None
+    first_ms, last_ms = bounds(timestamps)
+    if first_ms < 0 or last_ms > MAX_TIMESTAMP_MS:
         return None
     steps = _rounded(block.steps)
     values = block.values if isinstance(block, FloatBlock) else _lines(block.values)

@@ -8,7 +8,7 @@ from typing import Any
 from projects.rows import fetch
 from runs.models import Attribute, AttributeDefinition, AttributeKind, Run
 from runs.operations import Operation
-from runs.paths import below, parents, path_problem
+from runs.paths import parents, path_problem, range_below
 from runs.series.sql import among_texts
 from runs.services import memory
 from runs.services.plan import Existing
@@ -72,13 +72,15 @@ def _read(run: Run, condition: str, parameters: Sequence[Any], limit: int) -> di
 
 def _namespaces_among(run: Run, paths: Sequence[str]) -> list[str]:
     """Which of these new paths have attributes of the run below them; usually none."""
-    rows = Attribute.objects.filter(run=run, definition__project_id=run.project_id)
     namespaces: list[str] = []
     for start in range(0, len(paths), _NAMESPACES_AT_ONCE):
         some = paths[start : start + _NAMESPACES_AT_ONCE]
-        condition = below(some[0], "definition__path")
-        for path in some[1:]:
-            condition |= below(path, "definition__path")
-        for path in rows.filter(condition).values_list("definition__path", flat=True)[:1000]:
+        ranges = [range_below(path, "d.path") for path in some]
+        rows = fetch(
+            f"SELECT d.path FROM {_DEFINITION} d JOIN {_ATTRIBUTE} a ON a.definition_id = d.id WHERE d.project_id = %s"  # noqa: S608
+            f" AND a.run_id = %s AND ({' OR '.join(condition for condition, _ in ranges)}) LIMIT 1000",
+            [run.project_id, run.pk, *(bound for _, bounds in ranges for bound in bounds)],
+        )
+        for (path,) in rows:
             namespaces += [parent for parent in parents(path) if parent in some]
     return namespaces

@@ -20,8 +20,6 @@ from runs.commits import FindLeader, Job, committed
 from runs.models import (
     Attribute,
     AttributeKind,
-    LogSession,
-    ReceivedBatch,
     Run,
 )
 from runs.models.run import GONE
@@ -47,8 +45,9 @@ from runs.services.existing import known_attributes
 from runs.services.links import append_files, drop_links, write_file, write_members, write_tags
 from runs.services.plan import BatchPlan, PathPlan
 from runs.services.points import pack_floats, pack_strings
+from runs.services.received import errors_before, is_repeating, remember_batch, remember_session
 from runs.services.rejections import keep_rejected
-from runs.services.runs import signs_of_life
+from runs.services.runs import seconds_alive, write_run
 
 MAX_ATTRIBUTES_PER_RUN = 100_000
 _ATTEMPTS = 3
@@ -218,9 +217,8 @@ class _Batch:
         if self.writer and not self.writer.has_received(self.identity.seq):
             return False, ()
         is_kept = self._digest and (self.writer or self._has_points)
-        before = ReceivedBatch.objects.filter(run=self.run, digest=self._digest) if is_kept else None
-        errors = before.values_list("errors", flat=True).first() if before is not None else None
-        return self.writer is not None or errors is not None, tuple(OperationError(*error) for error in errors or ())
+        errors = errors_before(self.run.pk, self._digest) if is_kept else None
+        return self.writer is not None or errors is not None, errors or ()
 
     def _check_attribute_limit(self) -> None:
         new = [plan for plan in self.plan.paths.values() if plan.is_new]
@@ -318,12 +316,7 @@ class _Batch:
         if session is None or not appended.heads:  # only points without a step tell anything
             return
         if examination is not Examination.NONE:
-            LogSession.objects.bulk_create(
-                [LogSession(run=self.run, session=session, is_repeating=appended.is_repetition)],
-                update_conflicts=True,
-                unique_fields=["run", "session"],
-                update_fields=["is_repeating"],
-            )
+            remember_session(self.run.pk, session, is_repeating=appended.is_repetition)
         if appended.is_repetition:
             transaction.on_commit(lambda: memory.forget(self.run.pk))
         else:
@@ -333,26 +326,30 @@ class _Batch:
         known = memory.recall(self.run.pk)
         if known is not None and known.goes_on(self.identity.session, self.first_ms):
             return Examination.NONE
-        is_repeating = LogSession.objects.filter(run=self.run, session=session).values_list("is_repeating", flat=True)
         # One that this process does not know, or that goes back in time, may be sending the next of several queues.
-        return Examination.REPEATING if is_repeating.first() else Examination.FIRST
+        return Examination.REPEATING if is_repeating(self.run.pk, session) else Examination.FIRST
 
     def _touch(self) -> None:
         """Write what the batch changes on the run's own row."""
-        now = timezone.now()
-        changes: dict[str, object] = {"touched_at": now, "values_changed_at": now}
-        if self.last_ms > self.run.last_point_ms:
-            changes["last_point_ms"] = self.last_ms
+        run, now = self.run, timezone.now()
         # The clients of the Neptune wire ping; their queue may also be sent long after they ended. Ours only log.
-        is_heard = self.run.is_alive or self.identity.is_numbered
-        if is_heard and not self.is_edit and self.run.finished_at is None:
-            changes |= signs_of_life(self.run)
-        if self.drops:
-            changes["attributes_version"] = self.run.attributes_version
+        is_heard = run.is_alive or self.identity.is_numbered
+        if is_heard and not self.is_edit and run.finished_at is None:
+            run.running_seconds += seconds_alive(run, now)
+            run.last_ping_at = now
         failed = self.plan.paths.get("sys/failed")
         if failed is not None and failed.value is not None:
-            changes["failed"] = bool(failed.value.value)
-        Run.objects.filter(pk=self.run.pk).update(**changes)
+            run.failed = bool(failed.value.value)
+        changes = {
+            "touched_at": now,
+            "values_changed_at": now,
+            "last_point_ms": max(run.last_point_ms, self.last_ms),
+            "last_ping_at": run.last_ping_at,
+            "running_seconds": run.running_seconds,
+            "attributes_version": run.attributes_version,
+            "failed": run.failed,
+        }
+        write_run(run.pk, changes)
 
     def _remember(self, errors: Sequence[OperationError], is_repeated: bool) -> None:
         """Keep what tells this batch when it comes again. A numbered one is known by its number, so only its errors are
@@ -361,14 +358,8 @@ class _Batch:
         if is_repeated or not self._digest:
             return
         if errors if self.writer else self._has_points:
-            ReceivedBatch.objects.create(
-                run=self.run,
-                digest=self._digest,
-                errors=[[error.index, error.path[:1024], error.code, error.message] for error in errors[:1000]],
-                first_ms=self.first_ms,
-                last_ms=self.last_ms,
-                heads=self.heads,
-            )
+            span = {"first_ms": self.first_ms, "last_ms": self.last_ms}
+            remember_batch(self.run.pk, self._digest, errors, **span, heads=self.heads)
 
     def _note(self, plans: Sequence[PathPlan], ids: Mapping[str, int]) -> None:
         """Let the process remember, once this is committed, the series found or made, and who sent the batch."""

@@ -6,12 +6,13 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
 from projects.exceptions import InvalidInput, NotFound
 from projects.models import Project, User
+from projects.rows import execute
 from runs.commits import committed
 from runs.models import AttributeKind, ContainerKind, Run, RunSignal, SignalKind
 from runs.models.run import GONE, PING_TIMEOUT
@@ -129,11 +130,25 @@ def signs_of_life(run: Run) -> dict[str, Any]:
     """The changes to a run's row when its client was heard of: the time since it was last heard of counts as running,
     unless nobody was there in between."""
     now = timezone.now()
+    return {"last_ping_at": now, "running_seconds": F("running_seconds") + seconds_alive(run, now)}
+
+
+def seconds_alive(run: Run, now: datetime) -> float:
+    """For how long a run that is heard of now ran since it was last heard of."""
     before = run.last_ping_at
-    seconds = 0.0
-    if before is not None and before < now and now - before <= PING_TIMEOUT:
-        seconds = (now - before).total_seconds()
-    return {"last_ping_at": now, "running_seconds": F("running_seconds") + seconds}
+    if before is None or before >= now or now - before > PING_TIMEOUT:
+        return 0.0
+    return (now - before).total_seconds()
+
+
+def write_run(run_id: int, changes: Mapping[str, Any]) -> None:
+    """Set columns of a run's row, whose lock the caller holds. They are named in the code, never by a client."""
+    names = ", ".join(f"{name} = %s" for name in changes)
+    values = [
+        connection.ops.adapt_datetimefield_value(value) if isinstance(value, datetime) else value
+        for value in changes.values()
+    ]
+    execute(f"UPDATE {Run._meta.db_table} SET {names} WHERE id = %s", [*values, run_id])  # noqa: S608 - own names
 
 
 def finish_run(run: Run) -> None:

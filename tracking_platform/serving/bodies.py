@@ -18,6 +18,7 @@ from contextlib import asynccontextmanager
 from io import BytesIO
 from typing import IO
 
+from tracking_platform.serving.patience import Patience
 from tracking_platform.serving.types import Receive, Scope
 
 BUFFERED = 1024 * 1024
@@ -90,7 +91,7 @@ class Room:
 class BodyReader:
     """One request's body, read on the event loop, with the slowest pace allowed."""
 
-    def __init__(self, scope: Scope, receive: Receive) -> None:
+    def __init__(self, scope: Scope, receive: Receive, patience: Patience) -> None:
         headers = dict(scope["headers"])
         self.stated_length = _length(headers.get(b"content-length"))
         self.states_length = b"content-length" in headers
@@ -100,6 +101,7 @@ class BodyReader:
         is_short = self.stated_length <= BUFFERED and b"transfer-encoding" not in headers
         self._ends_at = self.stated_length if is_short else 0
         self._receive = receive
+        self._patience = patience
         self._started = time.monotonic()
         self._got = 0
 
@@ -109,8 +111,7 @@ class BodyReader:
             return b""
         allowed = self._started + GRACE_SECONDS + self._got / SLOWEST_BYTES_PER_SECOND - time.monotonic()
         try:
-            async with asyncio.timeout(max(0.0, min(allowed, GRACE_SECONDS))):
-                event = await self._receive()
+            event = await self._patience.wait(self._receive(), max(0.0, min(allowed, GRACE_SECONDS)))
         except TimeoutError:
             raise TooSlow from None
         if event["type"] != "http.request":

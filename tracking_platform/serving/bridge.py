@@ -36,6 +36,7 @@ from tracking_platform.serving.bodies import (
 )
 from tracking_platform.serving.environ import wsgi_environ
 from tracking_platform.serving.lanes import Lanes
+from tracking_platform.serving.patience import Patience
 from tracking_platform.serving.threads import Threads, Together
 from tracking_platform.serving.types import Environ, Event, Headers, Receive, Scope, Send, WsgiApplication
 
@@ -104,12 +105,13 @@ class ThreadedBridge:
         self._streams = Threads(streams, "stream", release)
         self._lanes = Lanes(streams, release)
         self._spool_folder = spool_folder
+        self._patience = Patience()
         self._room, self._unstated_room = Room(SPOOLED_BYTES), Room(UNSTATED_SPOOLED_BYTES)
         # A body of many megabytes takes memory while it is worked on: one at a time, and no thread waits for that.
         self._large = asyncio.Semaphore(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        reader = BodyReader(scope, receive)
+        reader = BodyReader(scope, receive, self._patience)
         try:
             answer = await self._answer(scope, reader)
             await self._send(answer, reader, send)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import uuid as uuids
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -29,7 +30,7 @@ from api.received import Body, ReceiveFirst, is_arriving, received_body
 from projects.access import Action, Actor
 from projects.exceptions import NotAuthenticated, NotFound
 from runs.commits import FindLeader
-from runs.log_access import access_run_to_log, look_up_runs_to_log, recent_run_to_log
+from runs.log_access import LOOKED_UP, access_run_to_log, look_up_runs_to_log, recent_run_to_log
 from runs.models import Run
 from runs.operations import BatchIdentity, Operation, OperationError, PointColumns
 from runs.services.ingest import (
@@ -110,33 +111,42 @@ def begin_shortly(
     uuid = uuid_from(identifier)
     if name != "experimentId" or uuid is None:
         return Submitted.NO
-    client = recent_logging_client(environ)
-    run_id = None if client is None else recent_run_to_log(client.actor, uuid)
-    if client is None or run_id is None:
+    found = environ.get(LOOKED_UP) or _recent_door(environ, uuid)
+    if found is None:
         return Submitted.LOOK_FIRST
     columns = read_points(body)
     if columns is None:
         return Submitted.NO
+    run_id, session = found
     return submit_points(
         run_id,
         columns,
-        identity=_identity(body, client.session),
+        identity=_identity(body, session),
         when_done=lambda result: when_done(None if result is None else b"[]"),
         find_leader=find_leader,
     )
 
 
-def look_first(environs: Iterable[Mapping[str, Any]]) -> None:
-    """Ask what begin_shortly has to know for these."""
-    questions = []
+def _recent_door(environ: Mapping[str, Any], uuid: uuids.UUID) -> tuple[int, str] | None:
+    """The id of the run and the session, if it is known that this client may log to it."""
+    client = recent_logging_client(environ)
+    run_id = None if client is None else recent_run_to_log(client.actor, uuid)
+    return None if client is None or run_id is None else (run_id, client.session)
+
+
+def look_first(environs: Iterable[MutableMapping[str, Any]]) -> None:
+    """Ask what begin_shortly has to know for these. What is found is put into them: it was asked after they came, so
+    it holds for them however late they are begun."""
+    asked = []
     for environ in environs:
         uuid = uuid_from(environ["QUERY_STRING"].partition("=")[2])
         if uuid is not None:
             with suppress(NotAuthenticated):
-                questions.append((logging_client(environ).actor, uuid))
-    look_up_runs_to_log(questions)
-    found = (recent_run_to_log(actor, uuid) for actor, uuid in questions)
-    look_for_room({run_id for run_id in found if run_id is not None})
+                asked.append((environ, logging_client(environ).actor, uuid))
+    look_up_runs_to_log((actor, uuid) for _, actor, uuid in asked)
+    for environ, _, uuid in asked:
+        environ[LOOKED_UP] = _recent_door(environ, uuid)
+    look_for_room({environ[LOOKED_UP][0] for environ, _, _ in asked if environ[LOOKED_UP]})
 
 
 def _read(run: Run, body: Body) -> PointColumns | Sequence[Operation]:
