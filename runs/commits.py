@@ -34,7 +34,7 @@ Result = TypeVar("Result")
 # Given what a thread has to call soon, it returns at once.
 FindLeader = Callable[[Callable[[], None]], object]
 
-MAX_GROUP = 64
+MAX_GROUP = 256
 _HARMLESS = (IntegrityError, DataError)  # errors of a statement, after which the transaction goes on
 
 
