@@ -15,6 +15,7 @@ from bench.work.tables import CONDITIONS, PAGE, tables
 
 LIMIT = 1.5
 PROBE_POINTS = 200_000
+PART_POINTS = 4_000_000
 POINT, CHART = "CPU µs per point, Neptune wire", "ms per chart of the series"
 PAGES = {PAGE: "ms per page of runs sorted by a metric", CONDITIONS: "ms per page with two conditions and a count"}
 UNIT = "largest ÷ smallest"
@@ -51,7 +52,7 @@ def _points(session: Session) -> None:
     for size in session.sizes.growth_points:
         session.say(f"Growing a series to {size:,} points")
         while stored < size:
-            part = min(1_000_000, size - stored)
+            part = min(PART_POINTS, size - stored)
             values, stamps = curve(part, stored, first_step=stored), times(part, stored, first_step=stored)
             server.send_curve(run, values, stamps, first=stored, writer=str(uuid.uuid4()))
             stored += part
