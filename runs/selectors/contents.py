@@ -21,7 +21,7 @@ from runs.selectors.cells import Cell, read_cells
 from runs.selectors.conditions import Definitions
 
 NAME, TAGS = "sys/name", "sys/tags"
-KEPT_CELLS = 50_000  # about 10 MiB
+KEPT_CELLS = 200_000  # about 25 MiB
 _ROW_CELLS = 4  # what an entry takes beside its cells
 
 _Mark: TypeAlias = tuple[object, ...]
