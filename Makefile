@@ -48,7 +48,7 @@ migrations: setup  ## Write migrations for changed models
 demo: setup  ## Fill the running server with believable data through the real client
 	@scripts/demo.sh
 
-bench: setup-dev  ## Measure us beside other trackers (half an hour; quicker: make bench BENCH=--quick)
+bench: setup-dev  ## Measure us beside other trackers (forty minutes; quicker: make bench BENCH=--quick)
 	@$(PYTHON) -m bench $(BENCH)
 
 clean:  ## Remove what was installed and built; your data in var/ stays

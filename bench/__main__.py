@@ -1,6 +1,6 @@
 """Measure the platform and its peers side by side and print how they compare.
 
-make bench                              # everything, within half an hour on two cores
+make bench                              # everything, within three quarters of an hour on two cores
 .venv/bin/python -m bench --quick       # smaller sizes, fewer repeats: within five minutes
 .venv/bin/python -m bench --only memory,startup --peers trackio,mlflow
 """

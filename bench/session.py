@@ -21,7 +21,7 @@ from bench.report import Measured, Row
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How much is measured: `FULL` within half an hour on two cores, `QUICK` within five minutes."""
+    """How much is measured: `FULL` within three quarters of an hour on two cores, `QUICK` within five minutes."""
 
     repeats: int
     slow_repeats: int
