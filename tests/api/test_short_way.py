@@ -63,9 +63,12 @@ class Server:
 
     def begin(self, path: str, body: bytes, **more: Any) -> Submitted | Answered | None:
         """As the event loop asks; what another thread answered, if it was asked to. Here that is this one."""
+        return self.begin_at(self.environ(path, body, **more))
+
+    def begin_at(self, environ: dict[str, Any]) -> Submitted | Answered | None:
         answers: list[Answered | None] = []
         leads: list[Any] = []
-        begun = self._application.begin(self.environ(path, body, **more), answers.append, leads.append)
+        begun = self._application.begin(environ, answers.append, leads.append)
         for lead in leads:
             lead()
         return answers[0] if begun is Submitted.YES else begun
@@ -212,6 +215,17 @@ def test_who_may_log_is_looked_up_apart_and_only_then_begun(send, server, run, c
     assert send(3, how="begin") is Submitted.LOOK_FIRST
     assert send(3)[0].startswith("401")
     assert values(run) == [0.0, 1.0, 2.0]
+
+
+def test_what_was_looked_up_for_a_request_holds_until_it_is_begun(send, server, clock):
+    for number in range(2):
+        send(number)
+    clock.advance(2)
+    environ = send(2, how="environ")
+    server.look_first_at([environ])
+    clock.advance(2)  # the event loop is behind by more than what is looked up is remembered
+    assert server.begin_at(environ).status == "200 OK"
+    assert send(3, how="begin") is Submitted.LOOK_FIRST
 
 
 def test_nonsense_among_those_that_are_looked_up_harms_no_neighbour(send, server, clock):
