@@ -77,7 +77,7 @@ def token_of_session(access_token: str) -> ApiToken:
 
 def claims_of_session(access_token: str) -> Claims:
     """What an access token says; NotAuthenticated when it is not ours or at its end. The signature is verified once."""
-    claims = _verified.known(access_token) or _verified.find(access_token, lambda: _claims(access_token, "access"))
+    claims = _verified.find(access_token, lambda: _claims(access_token, "access"))
     if claims.expires_at <= time.time() - GRACE_SECONDS:
         raise NotAuthenticated
     return claims

@@ -82,11 +82,10 @@ def indexed_texts(definition_id: int) -> Rows | None:
     of_it = f"FROM runs_attribute WHERE definition_id = {definition_id:d}"
     parts = {"text": f"{of_it} AND text IS NOT NULL", "all": of_it}
     if is_postgresql():
-        rows = fetch(_TEXTS_AS_BYTES.format(**parts), [])
-        groups = [as_numbers(ids, "i8") for _, ids, _ in rows]
-        run_ids = np.concatenate(groups) if groups else np.zeros(0, np.int64)
-        texts = np.repeat(np.array([text for text, _, _ in rows], object), list(map(len, groups)))
-        total = rows[0][2] if rows else 0
+        found = {text: as_numbers(sent, "i8") for text, sent in fetch(_TEXTS_AS_BYTES.format(**parts), [])}
+        (total,) = found.pop(None)
+        run_ids = np.concatenate([np.zeros(0, np.int64), *found.values()])
+        texts = np.repeat(np.array([*found], object), list(map(len, found.values())))
     else:
         *pairs, (_, total) = fetch(_TEXTS_AS_ROWS.format(**parts), [])
         read = Rows.of(pairs, object)
@@ -98,13 +97,13 @@ def indexed_texts(definition_id: int) -> Rows | None:
 
 
 _TEXTS_AS_BYTES = """
-    SELECT text COLLATE "C", string_agg(int8send(run_id), ''), (SELECT count(*) {all}) {text} GROUP BY text COLLATE "C"
-    """
+    SELECT text COLLATE "C", string_agg(int8send(run_id), '') {text} GROUP BY text COLLATE "C"
+    UNION ALL SELECT NULL, int8send(count(*)) {all}"""
 _TEXTS_AS_ROWS = "SELECT run_id, text {text} UNION ALL SELECT NULL, count(*) {all}"
 
 
 KINDS = [kind.value for kind in ContainerKind]
-"""A run's kind is held as its place in this list."""
+"""A run's kind is held as its place in this list; -1 for what is no kind of container: a run that is being purged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +134,8 @@ def read_runs(project_id: int, since_us: int | None) -> RunColumns:
         rows = fetch(f"{statement} WHERE {condition}", parameters)
         columns = zip(*rows, strict=True) if rows else [()] * 6
         ids, names, numbers, is_trashed, created, changed = map(np.array, columns)
-        kinds = np.array([KINDS.index(name) for name in names.tolist()], np.int8)
+        codes = {name: code for code, name in enumerate(KINDS)}
+        kinds = np.array([codes.get(name, -1) for name in names.tolist()], np.int8)
     return RunColumns(
         ids.astype(np.int64),
         kinds.astype(np.int8),
@@ -158,7 +158,8 @@ def read_mark(project_id: int, since_us: int) -> tuple[int, ...]:
 
 _POSTGRESQL_EPOCH_US = 946_684_800_000_000  # it counts from the year 2000
 _RUNS_AS_BYTES = """
-    SELECT string_agg(int8send(id), ''), string_agg(int4send(array_position(%s::text[], kind::text) - 1), ''),
+    SELECT string_agg(int8send(id), ''),
+        string_agg(int4send(COALESCE(array_position(%s::text[], kind::text), 0) - 1), ''),
         string_agg(int4send(number), ''), string_agg(boolsend(trashed_at IS NOT NULL), ''),
         string_agg(timestamptz_send(created_at), ''), string_agg(timestamptz_send(values_changed_at), '')
     FROM runs_run"""

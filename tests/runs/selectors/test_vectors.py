@@ -11,10 +11,12 @@ from django.db import transaction
 from django.utils import timezone
 
 from projects.models import Project
-from runs.models import AttributeKind, Run
+from runs.models import AttributeDefinition, AttributeKind, Run
+from runs.models.run import GONE
 from runs.operations import (
     AddTags,
     AppendFloats,
+    AppendStrings,
     AssignValue,
     BatchIdentity,
     ClearSeries,
@@ -28,7 +30,9 @@ from runs.selectors.ordering import Sort
 from runs.selectors.search import Found, Search, search_runs
 from runs.selectors.vectors import answers
 from runs.selectors.vectors import table as tables
-from runs.series import store
+from runs.selectors.vectors.columns import TextColumn, TextKey
+from runs.selectors.vectors.reading import Rows, indexed_texts
+from runs.series import flush_pending, store
 from runs.services.ingest import apply_operations
 from runs.services.purging import purge_trash
 from runs.services.runs import create_run, restore_runs, trash_runs
@@ -177,6 +181,39 @@ def test_whatever_is_logged_or_removed_is_seen(project: Project, alice, remember
         step()
         seen.append(check())
     assert sum(before != after for before, after in pairwise(seen)) >= 10  # most of the steps change an answer
+
+
+def test_a_run_that_is_being_purged_is_not_seen_and_harms_no_other(table: Table, remembered):
+    wanted = Search(parse("NOT f = 0.5"), Sort("sys/id"))
+    before = remembered(table.project, wanted).run_ids
+    gone = before[len(before) // 2]
+    Run.objects.filter(pk=gone).update(kind=GONE, values_changed_at=timezone.now())
+    for _ in ("in what is held", "and read anew"):
+        found = remembered(table.project, wanted)
+        assert found.run_ids == [pk for pk in before if pk != gone] == from_database(table.project, wanted).run_ids
+        searching.forget_searches()
+
+
+@pytest.mark.parametrize("texts", [[None], [None, "a"], ["a" * 300, "b"]], ids=["none", "some", "long"])
+def test_what_the_index_of_texts_lacks_is_read_from_the_table(project: Project, alice, texts):
+    runs = [create_run(project=project, owner=alice)[0] for _ in texts]
+    for run, text in zip(runs, texts, strict=True):
+        write: Operation = ClearSeries(path="t", kind=AttributeKind.STRING_SERIES)
+        if text is not None:
+            write = AppendStrings(path="t", values=[text], steps=[None], timestamps=[1])
+        assert not apply_operations(run, [write], identity=BatchIdentity()).errors
+    flush_pending()
+    definition = AttributeDefinition.objects.get(path="t")
+    column = TextColumn(TextKey(definition.pk))
+    held = column.read(None)
+    expected = column.read([run.pk for run in runs])
+    assert indexed_texts(definition.pk) is None
+    assert as_rows(held) == as_rows(expected)
+    assert len(expected.run_ids) == len(runs)
+
+
+def as_rows(rows: Rows) -> list[tuple[object, ...]]:
+    return sorted(zip(rows.run_ids.tolist(), *(part.tolist() for part in rows.parts), strict=True), key=str)
 
 
 def test_a_run_saved_in_the_admin_is_seen(project: Project, alice, remembered):
